@@ -1,0 +1,1 @@
+//! Benchmarks, load programs and their records.

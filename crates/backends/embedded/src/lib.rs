@@ -1,0 +1,1 @@
+//! A registry backend in one crash-safe file.

@@ -1,0 +1,1 @@
+//! Service discovery and an authoritative DNS responder, to embed.

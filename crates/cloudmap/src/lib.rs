@@ -1,0 +1,1 @@
+//! The AWS Cloud Map dialect of HTTP over a registry.

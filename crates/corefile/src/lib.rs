@@ -1,0 +1,1 @@
+//! Corefile text to a typed tree, with file, line and column in every error.

@@ -1,0 +1,1 @@
+//! The cartonym program: command line, configuration, signals, HTTP surface.

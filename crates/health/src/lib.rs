@@ -1,0 +1,1 @@
+//! Active health checks, writing their verdicts to a registry.

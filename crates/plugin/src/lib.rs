@@ -1,0 +1,1 @@
+//! What a plugin author needs: the trait, what it is given, what it says.

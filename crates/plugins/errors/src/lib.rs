@@ -1,0 +1,1 @@
+//! Writes a line for each failed query.

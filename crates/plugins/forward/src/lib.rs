@@ -1,0 +1,1 @@
+//! Passes queries to other servers.

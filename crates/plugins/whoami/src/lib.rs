@@ -1,0 +1,1 @@
+//! Answers with the client's own address.

@@ -1,0 +1,1 @@
+//! Namespaces, services, instances and their health; the backend contract; the publisher.

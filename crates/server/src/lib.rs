@@ -1,0 +1,1 @@
+//! Sockets, threads and the runtime around a responder.

@@ -1,0 +1,1 @@
+//! Scenarios and a harness for plugin authors' tests.
