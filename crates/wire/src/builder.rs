@@ -1,0 +1,424 @@
+//! A message to send, grown in a buffer: sections in order, names compressed, what does not fit undone.
+
+use crate::{Class, Flags, HEADER_LEN, MAX_MESSAGE_LEN, Name, RdataNames, Ttl, Type};
+
+/// Builds a message in a buffer of the caller's.
+///
+/// Sections are written in order; what does not fit leaves the message as it was. Compression remembers at most 32
+/// places, so that its cost is bounded whatever is written.
+pub struct Builder<'b> {
+    buf: &'b mut [u8],
+    /// HEADER_LEN <= len <= limit <= buf.len()
+    len: usize,
+    limit: usize,
+    flags: Flags,
+    counts: [u16; 4],
+    /// Where names begin that later ones may point to; each below 2^14.
+    targets: [u16; MAX_TARGETS],
+    target_count: u8,
+}
+
+/// The message has no room for what was to be added, and is as before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Full;
+
+/// The sections of a message (RFC 1035 §4.1).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Section {
+    /// What is asked.
+    Question,
+    /// What answers it.
+    Answer,
+    /// Where authority lies, or the SOA of a negative answer.
+    Authority,
+    /// What helps.
+    Additional,
+}
+
+/// How far a message had grown, to go back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    len: usize,
+    counts: [u16; 4],
+    target_count: u8,
+}
+
+const MAX_TARGETS: usize = 32;
+
+impl<'b> Builder<'b> {
+    /// Begins a message of at most `limit` octets; less where the buffer is smaller. The buffer holds at least a
+    /// header, or the message stays empty.
+    pub fn new(buf: &'b mut [u8], id: u16, flags: Flags, limit: usize) -> Builder<'b> {
+        let limit = limit.min(buf.len()).min(MAX_MESSAGE_LEN);
+        if let Some(to) = buf.first_chunk_mut() {
+            *to = id.to_be_bytes();
+        }
+        Builder {
+            buf,
+            len: HEADER_LEN,
+            limit,
+            flags,
+            counts: [0; 4],
+            targets: [0; MAX_TARGETS],
+            target_count: 0,
+        }
+    }
+
+    /// Adds a question as its octets, which are those of the query: its case comes back (RFC 1035 §4.1.2).
+    ///
+    /// # Errors
+    ///
+    /// [`Full`].
+    pub fn question(&mut self, octets: &[u8]) -> Result<(), Full> {
+        let at = self.len;
+        self.put(octets)?;
+        self.count(Section::Question, 1);
+        self.remember(at);
+        Ok(())
+    }
+
+    /// Adds a record: the owner compressed, and the names in RDATA where the type allows it (RFC 3597 §4).
+    ///
+    /// # Errors
+    ///
+    /// [`Full`].
+    pub fn record(
+        &mut self,
+        section: Section,
+        owner: &Name,
+        rtype: Type,
+        class: Class,
+        ttl: Ttl,
+        rdata: &[u8],
+    ) -> Result<(), Full> {
+        let mark = self.mark();
+        let written = self.write_record(owner, rtype, class, ttl, rdata);
+        match written {
+            Ok(()) => self.count(section, 1),
+            Err(Full) => self.rewind(mark),
+        }
+        written
+    }
+
+    /// Adds `count` records that are octets already, pointers included.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`].
+    #[inline]
+    pub fn raw(&mut self, section: Section, count: u16, octets: &[u8]) -> Result<(), Full> {
+        self.put(octets)?;
+        self.count(section, count);
+        Ok(())
+    }
+
+    /// Overwrites two octets that [`Builder::raw`] wrote; without effect beyond what has been written.
+    #[inline]
+    pub fn patch(&mut self, at: usize, word: u16) {
+        if at + 2 <= self.len
+            && let Some(to) = self.buf.get_mut(at..).and_then(|rest| rest.first_chunk_mut())
+        {
+            *to = word.to_be_bytes();
+        }
+    }
+
+    /// Lets later names point to the name at `at`, if pointers reach it and there is room to remember.
+    pub fn remember(&mut self, at: usize) {
+        if at < 0x4000
+            && let Some(slot) = self.targets.get_mut(usize::from(self.target_count))
+        {
+            *slot = at as u16;
+            self.target_count += 1;
+        }
+    }
+
+    /// Changes the flags; [`Builder::finish`] writes them.
+    pub fn set_flags(&mut self, flags: Flags) {
+        self.flags = flags;
+    }
+
+    /// Allows `limit` octets from here on, as far as the buffer goes; never fewer than are written.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit.min(self.buf.len()).min(MAX_MESSAGE_LEN).max(self.len);
+    }
+
+    /// Goes back to `mark`.
+    pub fn rewind(&mut self, mark: Mark) {
+        self.len = mark.len;
+        self.counts = mark.counts;
+        self.target_count = mark.target_count;
+    }
+
+    /// Writes the header, and gives the message's length in octets; 0 if the buffer cannot hold a header.
+    #[inline]
+    pub fn finish(&mut self) -> usize {
+        let Some(header) = self.buf.first_chunk_mut::<HEADER_LEN>() else { return 0 };
+        let [_, _, rest @ ..] = header;
+        let words = [self.flags.0, self.counts[0], self.counts[1], self.counts[2], self.counts[3]];
+        for (to, word) in rest.as_chunks_mut().0.iter_mut().zip(words) {
+            *to = word.to_be_bytes();
+        }
+        self.len
+    }
+
+    /// How far the message has grown.
+    pub fn mark(&self) -> Mark {
+        Mark { len: self.len, counts: self.counts, target_count: self.target_count }
+    }
+
+    /// The flags so far.
+    pub fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    /// Octets so far.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Octets allowed.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Entries of a section so far.
+    pub fn count_of(&self, section: Section) -> u16 {
+        match section {
+            Section::Question => self.counts[0],
+            Section::Answer => self.counts[1],
+            Section::Authority => self.counts[2],
+            Section::Additional => self.counts[3],
+        }
+    }
+
+    /// What has been written; the header only after [`Builder::finish`].
+    pub fn as_bytes(&self) -> &[u8] {
+        self.buf.get(..self.len).unwrap_or_default()
+    }
+
+    fn write_record(
+        &mut self,
+        owner: &Name,
+        rtype: Type,
+        class: Class,
+        ttl: Ttl,
+        rdata: &[u8],
+    ) -> Result<(), Full> {
+        self.name(owner)?;
+        let [a, b] = rtype.0.to_be_bytes();
+        let [c, d] = class.0.to_be_bytes();
+        let [e, f, g, h] = ttl.as_secs().to_be_bytes();
+        self.put(&[a, b, c, d, e, f, g, h, 0, 0])?;
+        let start = self.len;
+        self.rdata(rtype, rdata)?;
+        let len = u16::try_from(self.len - start).map_err(|_| Full)?;
+        self.patch(start - 2, len);
+        Ok(())
+    }
+
+    fn rdata(&mut self, rtype: Type, rdata: &[u8]) -> Result<(), Full> {
+        let Some(shape) = RdataNames::of(rtype).filter(|shape| shape.compressible) else {
+            return self.put(rdata);
+        };
+        let Some((before, mut rest)) = shape.skip(rdata).and_then(|skip| rdata.split_at_checked(skip)) else {
+            return self.put(rdata);
+        };
+        self.put(before)?;
+        for _ in 0..shape.names {
+            let Ok((name, after)) = Name::split(rest) else { break };
+            self.name(name)?;
+            rest = after;
+        }
+        self.put(rest)
+    }
+
+    /// Writes a name, its longest known end as a pointer.
+    fn name(&mut self, name: &Name) -> Result<(), Full> {
+        let mut rest = name;
+        while !rest.is_root() {
+            if let Some(at) = self.find(rest) {
+                return self.put(&(0xC000 | at).to_be_bytes());
+            }
+            let Some(parent) = rest.parent() else { break };
+            let at = self.len;
+            self.put(rest.as_wire().get(..rest.len() - parent.len()).unwrap_or_default())?;
+            self.remember(at);
+            rest = parent;
+        }
+        self.put(&[0])
+    }
+
+    /// Where `name` stands already; its case may differ (RFC 1035 §4.1.4, RFC 4343 §4.1).
+    fn find(&self, name: &Name) -> Option<u16> {
+        let targets = self.targets.get(..usize::from(self.target_count))?;
+        targets.iter().find_map(|&target| self.suffix_at(usize::from(target), name))
+    }
+
+    /// Whether the name at `at`, or an end of its plain labels, is `name`; if so, where.
+    fn suffix_at(&self, mut at: usize, name: &Name) -> Option<u16> {
+        loop {
+            if self.equals_at(at, name) {
+                return u16::try_from(at).ok().filter(|at| *at < 0x4000);
+            }
+            match *self.buf.get(at)? {
+                0 | 0xC0.. => return None,
+                len => at += 1 + usize::from(len),
+            }
+        }
+    }
+
+    /// Compares label by label, following the pointers that this builder wrote, which go backwards.
+    fn equals_at(&self, mut at: usize, name: &Name) -> bool {
+        let mut rest = name.as_wire();
+        loop {
+            let (Some(&len), Some(&want)) = (self.buf.get(at), rest.first()) else { return false };
+            if len >= 0xC0 {
+                let Some(&low) = self.buf.get(at + 1) else { return false };
+                at = usize::from(len & 0x3F) << 8 | usize::from(low);
+                continue;
+            }
+            if len != want {
+                return false;
+            }
+            if len == 0 {
+                return true;
+            }
+            let octets = 1 + usize::from(len);
+            match (self.buf.get(at..at + octets), rest.split_at_checked(octets)) {
+                (Some(label), Some((wanted, tail))) if label.eq_ignore_ascii_case(wanted) => {
+                    rest = tail;
+                    at += octets;
+                }
+                _ => return false,
+            }
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, octets: &[u8]) -> Result<(), Full> {
+        let end = self.len + octets.len();
+        if end > self.limit {
+            return Err(Full);
+        }
+        self.buf.get_mut(self.len..end).ok_or(Full)?.copy_from_slice(octets);
+        self.len = end;
+        Ok(())
+    }
+
+    #[inline]
+    fn count(&mut self, section: Section, added: u16) {
+        let [question, answer, authority, additional] = &mut self.counts;
+        let count = match section {
+            Section::Question => question,
+            Section::Answer => answer,
+            Section::Authority => authority,
+            Section::Additional => additional,
+        };
+        *count = count.saturating_add(added);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Message, NameBuf};
+
+    fn name(text: &str) -> NameBuf {
+        text.parse().unwrap()
+    }
+
+    fn question(text: &str) -> Vec<u8> {
+        [name(text).as_wire(), &[0, 1, 0, 1]].concat()
+    }
+
+    #[test]
+    fn an_owner_in_the_question_is_a_pointer_to_it() {
+        let mut buf = [0; 512];
+        let mut builder = Builder::new(&mut buf, 7, Flags::QR, 512);
+        builder.question(&question("WWW.example.")).unwrap();
+        let before = builder.len();
+        builder
+            .record(
+                Section::Answer,
+                &name("www.example."),
+                Type::A,
+                Class::IN,
+                Ttl::from_secs(5),
+                &[192, 0, 2, 1],
+            )
+            .unwrap();
+        assert_eq!(builder.len() - before, 16);
+        builder
+            .record(
+                Section::Authority,
+                &name("example."),
+                Type::NS,
+                Class::IN,
+                Ttl::ZERO,
+                name("ns.Example.").as_wire(),
+            )
+            .unwrap();
+        let len = builder.finish();
+        let message = Message::new(&buf[..len]).unwrap();
+        assert_eq!(message.header().counts, [1, 1, 1, 0]);
+        let records: Vec<_> = message.records().collect::<Result<_, _>>().unwrap();
+        assert_eq!(records[0].owner, name("www.example."));
+        assert_eq!(records[0].rdata, [192, 0, 2, 1]);
+        assert_eq!(records[1].rdata, b"\x02ns\xC0\x10");
+        assert_eq!((records[1].section, records[1].rtype), (1, Type::NS));
+    }
+
+    #[test]
+    fn what_does_not_fit_leaves_no_trace() {
+        let mut buf = [0; 64];
+        let mut builder = Builder::new(&mut buf, 7, Flags::QR, 40);
+        builder.question(&question("a.example.")).unwrap();
+        let len = builder.len();
+        assert_eq!(
+            builder.record(
+                Section::Answer,
+                &name("a.example."),
+                Type::A,
+                Class::IN,
+                Ttl::ZERO,
+                &[192, 0, 2, 1]
+            ),
+            Err(Full)
+        );
+        assert_eq!((builder.len(), builder.count_of(Section::Answer)), (len, 0));
+        builder.set_limit(64);
+        assert!(builder.raw(Section::Answer, 1, &[0; 16]).is_ok());
+    }
+
+    #[test]
+    fn a_buffer_without_room_for_a_header_gives_nothing() {
+        assert_eq!(Builder::new(&mut [0; 4], 7, Flags::QR, 512).finish(), 0);
+    }
+
+    #[test]
+    fn many_names_stay_readable() {
+        let mut buf = vec![0; 65535];
+        let mut builder = Builder::new(&mut buf, 7, Flags::QR, 65535);
+        builder.question(&question("x.example.")).unwrap();
+        let targets: Vec<_> = (0..200).map(|n| name(&format!("host-{n}.sub-{}.example.", n % 50))).collect();
+        for target in &targets {
+            builder
+                .record(
+                    Section::Answer,
+                    &name("x.example."),
+                    Type::NS,
+                    Class::IN,
+                    Ttl::ZERO,
+                    target.as_wire(),
+                )
+                .unwrap();
+        }
+        let len = builder.finish();
+        let message = Message::new(&buf[..len]).unwrap();
+        for (record, target) in message.records().zip(&targets) {
+            let record = record.unwrap();
+            assert_eq!(NameBuf::expand(&buf[..len], record.rdata_start).unwrap().0, *target);
+        }
+    }
+}
