@@ -1,0 +1,53 @@
+//! A tree as a Corefile: one line per directive, imports and variables already in their place.
+
+use std::fmt;
+
+use crate::{Corefile, Directive, ServerBlock, Word};
+
+/// Reads back as the same tree, but for places and warnings; two files that mean the same look the same.
+///
+/// A word that came from an environment variable, and needs quotes, and has a backslash before a quote or at its
+/// end cannot be written in this language, and reads back as something else.
+impl fmt::Display for Corefile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.servers.iter().try_for_each(|server| writeln!(f, "{server}"))
+    }
+}
+
+impl fmt::Display for ServerBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for key in &self.keys {
+            write!(f, "{} ", Written(&key.to_string()))?;
+        }
+        f.write_str("{\n")?;
+        self.directives.iter().try_for_each(|directive| write_directive(f, directive, 1))?;
+        f.write_str("}")
+    }
+}
+
+fn write_directive(f: &mut fmt::Formatter<'_>, directive: &Directive, depth: usize) -> fmt::Result {
+    let indent = depth * 4;
+    write!(f, "{:indent$}{}", "", Written(&directive.name.text))?;
+    directive.args.iter().try_for_each(|Word { text, .. }| write!(f, " {}", Written(text)))?;
+    if let Some(block) = &directive.block {
+        f.write_str(" {\n")?;
+        block.iter().try_for_each(|directive| write_directive(f, directive, depth + 1))?;
+        write!(f, "{:indent$}}}", "")?;
+    }
+    f.write_str("\n")
+}
+
+/// A word, in quotes if it would not read as itself without.
+struct Written<'t>(&'t str);
+
+impl fmt::Display for Written<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(text) = *self;
+        let special = matches!(text, "" | "{" | "}" | "import") || text.starts_with('"');
+        if special || text.contains(|c: char| c == '#' || c.is_whitespace()) {
+            write!(f, "\"{}\"", text.replace('"', "\\\""))
+        } else {
+            f.write_str(text)
+        }
+    }
+}
