@@ -1,1 +1,48 @@
 //! What a plugin author needs: the trait, what it is given, what it says.
+//!
+//! A chain is a flat list of plugins, and a query's progress in it is one integer. Each plugin in turn looks at
+//! the [`Query`] and returns a [`Step`]: `Next` hands it on, `Answered` shows the response to the plugins before,
+//! `Defer` promises a response and frees the worker. Nothing calls back up.
+
+mod query;
+mod resolver;
+mod response;
+mod step;
+
+pub use query::{Client, Context, OwnedQuery, Query, Transport};
+pub use resolver::{Resolve, Resolver};
+pub use response::Response;
+pub use step::{BoxFuture, Deferred, Messages, Resumed, Step};
+
+use std::sync::Arc;
+
+use cartonym_wire::Opcode;
+
+/// One member of a chain: it answers queries, or passes them on and looks at what comes back.
+pub trait Plugin: Send + Sync + 'static {
+    /// The word of its directive, and its label in metrics.
+    fn name(&self) -> &'static str;
+
+    /// Answers `query` now, passes it on, drops it, or promises a response.
+    ///
+    /// Runs on a socket worker: must not block, and need not allocate. `Next` leaves the response untouched.
+    fn answer(&self, query: &mut Query<'_>, response: &mut Response<'_>) -> Step;
+
+    /// Sees the response to a query this plugin passed on; the innermost plugin sees it first.
+    fn on_response(&self, _query: &Query<'_>, _response: &mut Response<'_>) {}
+
+    /// Whether queries of this opcode are its business; the others pass it by.
+    fn handles(&self, opcode: Opcode) -> bool {
+        opcode == Opcode::QUERY
+    }
+
+    /// Whether this plugin has what it needs to answer.
+    fn ready(&self) -> bool {
+        true
+    }
+
+    /// Work of its own, run beside the queries until shutdown.
+    fn background(self: Arc<Self>) -> Option<BoxFuture<'static, ()>> {
+        None
+    }
+}

@@ -1,1 +1,14 @@
 //! From the bytes of a query to the bytes of a response.
+//!
+//! No socket, no clock, no runtime: [`Responder::respond`] takes octets and the [`Moment`], and says with a
+//! [`Verdict`] what to do with the octets it wrote.
+
+mod adopt;
+mod chain;
+mod request;
+mod responder;
+mod suspended;
+
+pub use chain::Chain;
+pub use responder::{Limits, Moment, Responder, ResponderBuilder, Scratch, Verdict};
+pub use suspended::{Reply, Suspended};

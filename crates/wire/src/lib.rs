@@ -1,6 +1,6 @@
 //! DNS messages on the wire: views over a received buffer, a builder over a send buffer.
 //!
-//! Nothing here allocates, and nothing here depends on anything. A received message is read through
+//! Nothing here allocates but [`SuffixMap`] when it is changed, and nothing here depends on anything. A received message is read through
 //! [`Message`]; names are [`Name`], a view of uncompressed labels, or [`NameBuf`], the same with room of its
 //! own; a message to send grows in a [`Builder`], which compresses names, keeps the counts and undoes what did
 //! not fit.
@@ -15,6 +15,7 @@ mod message;
 mod name;
 mod qname;
 mod rdata;
+mod suffix_map;
 
 pub use builder::{Builder, Full, Mark, Section};
 pub use codes::{Class, Ede, Opcode, Rcode, Ttl, Type};
@@ -23,6 +24,7 @@ pub use message::{Flags, Header, Message, ParseError, Question, Record, Records}
 pub use name::{Labels, Name, NameBuf, NameError};
 pub use qname::{Hasher, Qname};
 pub use rdata::{RdataNames, expand_rdata};
+pub use suffix_map::{Found, SuffixMap};
 
 /// Octets of a message header (RFC 1035 §4.1.1).
 pub const HEADER_LEN: usize = 12;

@@ -200,7 +200,7 @@ mod tests {
         let most = "a.".repeat(127);
         assert_eq!(qname(&most).depth(), 127);
         assert_eq!(qname(&most).suffix(1).to_string(), "a.");
-        let mut too_long = vec![1u8, b'a'].repeat(128);
+        let mut too_long = [1u8, b'a'].repeat(128);
         too_long.push(0);
         assert_eq!(Qname::default().read(&too_long), Err(NameError::TooLong));
         assert_eq!(Qname::default().read(&[0xC0, 12]), Err(NameError::NotALabel));

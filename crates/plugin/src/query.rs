@@ -1,0 +1,237 @@
+//! What a plugin is given: the question, who asks, and what the moment brings.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use cartonym_wire::{Class, Edns, Flags, Message, Name, Opcode, ParseError, Qname, Question, Type};
+
+use crate::Resolver;
+
+/// A query on its way through a chain.
+pub struct Query<'a> {
+    message: Message<'a>,
+    question: Question<'a>,
+    qname: &'a mut Qname,
+    qtype: Type,
+    edns: Option<Edns<'a>>,
+    context: Context<'a>,
+}
+
+/// All that a query's answer may depend on besides its octets.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Who asks.
+    pub client: Client,
+    /// The zone of the route that the query took, in lower case.
+    pub zone: &'a Name,
+    /// This server's own chains.
+    pub resolver: &'a Resolver,
+    /// Uniform, and new for each query.
+    pub random: u64,
+    /// Time since the Unix epoch, as of the batch the query came in.
+    pub now: Duration,
+}
+
+/// Who asks, from where to where, and how.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Client {
+    /// Where the query came from.
+    pub address: SocketAddr,
+    /// The address it came to; unspecified where unknown.
+    pub local: SocketAddr,
+    /// How it came.
+    pub transport: Transport,
+}
+
+/// How a query came.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Transport {
+    /// A datagram.
+    Udp,
+    /// A stream (RFC 7766).
+    Tcp,
+    /// A stream under TLS (RFC 7858).
+    Tls,
+    /// A request over HTTP (RFC 8484).
+    Https,
+    /// From within this server.
+    Internal,
+}
+
+/// A query that outlives its datagram, to be resumed elsewhere.
+#[derive(Clone, Debug)]
+pub struct OwnedQuery {
+    message: Box<[u8]>,
+    qname: Qname,
+    qtype: Type,
+    client: Client,
+    zone: Box<[u8]>,
+    resolver: Resolver,
+    random: u64,
+    now: Duration,
+}
+
+impl<'a> Query<'a> {
+    /// A query of a message whose question and OPT have been read; `qname` is the question's name, prepared.
+    pub fn new(
+        message: Message<'a>,
+        question: Question<'a>,
+        qname: &'a mut Qname,
+        edns: Option<Edns<'a>>,
+        context: Context<'a>,
+    ) -> Query<'a> {
+        Query { message, question, qname, qtype: question.qtype, edns, context }
+    }
+
+    /// Asks for another name from here on; the client's question comes back unchanged all the same.
+    pub fn set_name(&mut self, name: &Name) {
+        *self.qname = Qname::new(name);
+    }
+
+    /// Asks for another type from here on.
+    pub fn set_qtype(&mut self, qtype: Type) {
+        self.qtype = qtype;
+    }
+
+    /// The name asked for, in lower case, prepared for lookups.
+    pub fn qname(&self) -> &Qname {
+        self.qname
+    }
+
+    /// The name asked for, in lower case.
+    pub fn name(&self) -> &Name {
+        self.qname.name()
+    }
+
+    /// The type asked for.
+    pub fn qtype(&self) -> Type {
+        self.qtype
+    }
+
+    /// The class asked for.
+    pub fn qclass(&self) -> Class {
+        self.question.qclass
+    }
+
+    /// The question as the client sent it: its case kept, and whatever a plugin changed undone.
+    pub fn question(&self) -> Question<'a> {
+        self.question
+    }
+
+    /// Whether the name is still the client's, so that a pointer to the question names it.
+    pub fn is_as_asked(&self) -> bool {
+        self.question.name == self.qname.name()
+    }
+
+    /// What the message asks for.
+    pub fn opcode(&self) -> Opcode {
+        self.flags().opcode()
+    }
+
+    /// The message's flags.
+    pub fn flags(&self) -> Flags {
+        self.message.header().flags
+    }
+
+    /// The message's id.
+    pub fn id(&self) -> u16 {
+        self.message.header().id
+    }
+
+    /// What the client's OPT record says, if it sent one.
+    pub fn edns(&self) -> Option<&Edns<'a>> {
+        self.edns.as_ref()
+    }
+
+    /// The message as received.
+    pub fn message(&self) -> Message<'a> {
+        self.message
+    }
+
+    /// Who asks.
+    pub fn client(&self) -> Client {
+        self.context.client
+    }
+
+    /// The zone of the route that the query took.
+    pub fn zone(&self) -> &'a Name {
+        self.context.zone
+    }
+
+    /// This server's own chains, for a name that leads elsewhere.
+    pub fn resolver(&self) -> &'a Resolver {
+        self.context.resolver
+    }
+
+    /// Uniform, and new for each query.
+    pub fn random(&self) -> u64 {
+        self.context.random
+    }
+
+    /// Time since the Unix epoch, as of the batch the query came in.
+    pub fn now(&self) -> Duration {
+        self.context.now
+    }
+
+    /// A copy that outlives the datagram.
+    pub fn to_owned(&self) -> OwnedQuery {
+        OwnedQuery {
+            message: self.message.as_bytes().into(),
+            qname: self.qname.clone(),
+            qtype: self.qtype,
+            client: self.context.client,
+            zone: self.context.zone.as_wire().into(),
+            resolver: self.context.resolver.clone(),
+            random: self.context.random,
+            now: self.context.now,
+        }
+    }
+}
+
+impl OwnedQuery {
+    /// The query as it was.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`]; not for a copy of a query that has been parsed before.
+    pub fn view(&mut self) -> Result<Query<'_>, ParseError> {
+        let message = Message::new(&self.message)?;
+        let edns = message.records().filter_map(Result::ok).find_map(|record| Edns::of(&record));
+        let context = Context {
+            client: self.client,
+            zone: Name::from_wire(&self.zone).map_err(ParseError::Name)?,
+            resolver: &self.resolver,
+            random: self.random,
+            now: self.now,
+        };
+        let mut query = Query::new(message, message.question()?, &mut self.qname, edns, context);
+        query.qtype = self.qtype;
+        Ok(query)
+    }
+
+    /// The message as received.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// Who asks.
+    pub fn client(&self) -> Client {
+        self.client
+    }
+}
+
+impl Client {
+    /// This server itself.
+    pub const INTERNAL: Client = Client {
+        address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+        local: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+        transport: Transport::Internal,
+    };
+}
+
+impl Transport {
+    /// Whether a response may be longer than a datagram, and of several messages.
+    pub fn is_stream(self) -> bool {
+        self != Transport::Udp
+    }
+}

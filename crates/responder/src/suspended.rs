@@ -1,0 +1,168 @@
+//! A query that waits: the same chain, run on when the promise is kept.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use cartonym_plugin::{BoxFuture, Client, Deferred, Messages, OwnedQuery, Resumed};
+use cartonym_wire::{Ede, MAX_MESSAGE_LEN, Rcode};
+
+use crate::adopt::adopt;
+use crate::chain::{Chain, Progress};
+use crate::responder::{Responder, begin, fail, finish};
+
+/// A query whose response a plugin has promised.
+#[must_use]
+pub struct Suspended {
+    place: Place,
+    chain: Chain,
+    at: usize,
+    query: OwnedQuery,
+    promise: BoxFuture<'static, Resumed>,
+}
+
+/// What a suspended query came to.
+#[must_use]
+pub enum Reply {
+    /// Send this message.
+    Message(Vec<u8>),
+    /// Send these messages, one after the other, over the stream.
+    Stream(Messages),
+    /// Say nothing.
+    Nothing,
+}
+
+/// A place among the queries that may wait; given back when dropped.
+struct Place(Arc<Responder>);
+
+/// What a promise came to, seen from the loop.
+enum Kept {
+    Resumed(Resumed),
+    Broken,
+    Expired,
+}
+
+impl Suspended {
+    pub(crate) fn new(
+        responder: Arc<Responder>,
+        chain: Chain,
+        at: usize,
+        query: OwnedQuery,
+        deferred: Deferred,
+    ) -> Suspended {
+        Suspended { place: Place(responder), chain, at, query, promise: deferred.into_future() }
+    }
+
+    /// Who asked.
+    pub fn client(&self) -> Client {
+        self.query.client()
+    }
+
+    /// Runs the chain on until it comes to a reply; SERVFAIL if `deadline` comes first.
+    pub async fn resume(mut self, deadline: impl Future<Output = ()>) -> Reply {
+        let mut deadline = pin!(deadline);
+        loop {
+            let kept = keep(self.promise.as_mut(), deadline.as_mut()).await;
+            match self.step(kept) {
+                Ok(reply) => return reply,
+                Err(deferred) => self.promise = deferred.into_future(),
+            }
+        }
+    }
+
+    /// One round: what a promise came to leads to a reply, or to the next promise.
+    fn step(&mut self, kept: Kept) -> Result<Reply, Deferred> {
+        let resumed = match kept {
+            Kept::Resumed(Resumed::Drop) => return Ok(Reply::Nothing),
+            Kept::Resumed(Resumed::Stream(messages)) => return Ok(Reply::Stream(messages)),
+            kept => kept,
+        };
+        let Ok(mut query) = self.query.view() else { return Ok(Reply::Nothing) };
+        let edns = query.edns().copied();
+        let limit = self.place.0.size_limit(query.client().transport, edns.as_ref());
+        let (mut out, mut options) = (vec![0; limit], Vec::new());
+        let mut response =
+            begin(query.message(), query.question(), edns.is_some(), limit, &mut options, &mut out);
+        let progress = match resumed {
+            Kept::Resumed(Resumed::Next) => self.chain.guarded(self.at + 1, &mut query, &mut response),
+            Kept::Resumed(Resumed::Answered(message)) => {
+                if adopt(&message, &mut response).is_err() {
+                    fail(&mut response, Rcode::SERVFAIL, Some(Ede::INVALID_DATA));
+                }
+                self.chain.finish(self.at, &query, &mut response);
+                Progress::Answered
+            }
+            Kept::Expired => {
+                fail(&mut response, Rcode::SERVFAIL, Some(Ede::NO_REACHABLE_AUTHORITY));
+                Progress::Answered
+            }
+            _ => {
+                fail(&mut response, Rcode::SERVFAIL, Some(Ede::OTHER));
+                Progress::Answered
+            }
+        };
+        match progress {
+            Progress::Answered => {}
+            Progress::Exhausted => fail(&mut response, Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE)),
+            Progress::Dropped => return Ok(Reply::Nothing),
+            Progress::Deferred(at, deferred) => {
+                self.at = at;
+                return Err(deferred);
+            }
+        }
+        let len = finish(&mut response, edns.as_ref());
+        out.truncate(len.min(MAX_MESSAGE_LEN));
+        Ok(Reply::Message(out))
+    }
+}
+
+/// Waits for the promise, or the deadline; a promise that panics is broken.
+async fn keep(
+    mut promise: Pin<&mut (dyn Future<Output = Resumed> + Send + 'static)>,
+    mut deadline: Pin<&mut impl Future<Output = ()>>,
+) -> Kept {
+    poll_fn(|context| {
+        match catch_unwind(AssertUnwindSafe(|| promise.as_mut().poll(context))) {
+            Ok(Poll::Ready(resumed)) => return Poll::Ready(Kept::Resumed(resumed)),
+            Ok(Poll::Pending) => {}
+            Err(_) => return Poll::Ready(Kept::Broken),
+        }
+        deadline.as_mut().poll(context).map(|()| Kept::Expired)
+    })
+    .await
+}
+
+impl Reply {
+    /// The message, if the reply is a single one.
+    pub fn into_message(self) -> Option<Vec<u8>> {
+        match self {
+            Reply::Message(message) => Some(message),
+            Reply::Stream(_) | Reply::Nothing => None,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.resume();
+    }
+}
+
+impl fmt::Debug for Suspended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Suspended").field("at", &self.at).field("query", &self.query).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reply::Message(message) => write!(f, "Message({} octets)", message.len()),
+            Reply::Stream(_) => f.write_str("Stream"),
+            Reply::Nothing => f.write_str("Nothing"),
+        }
+    }
+}
