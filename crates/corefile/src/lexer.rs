@@ -1,6 +1,6 @@
 //! Text to tokens: words with their places. Knows nothing of directives.
 
-use std::iter::{Filter, Peekable};
+use std::iter::Peekable;
 use std::str::Chars;
 use std::sync::Arc;
 
@@ -32,15 +32,13 @@ pub(crate) enum Kind {
 /// Splits a file into tokens. Every text is some tokens: there is no error.
 pub(crate) fn lex(file: &Arc<str>, text: &str) -> Vec<Token> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let not_cr: fn(&char) -> bool = |c| *c != '\r';
-    let chars = text.chars().filter(not_cr).peekable();
-    let mut lexer = Lexer { file, chars, line: 1, column: 1, last_line: 0 };
+    let mut lexer = Lexer { file, chars: text.chars().peekable(), line: 1, column: 1, last_line: 0 };
     std::iter::from_fn(|| lexer.token()).collect()
 }
 
 struct Lexer<'t> {
     file: &'t Arc<str>,
-    chars: Peekable<Filter<Chars<'t>, fn(&char) -> bool>>,
+    chars: Peekable<Chars<'t>>,
     line: u32,
     column: u32,
     /// Where the last token ended; 0 before the first.
@@ -50,7 +48,7 @@ struct Lexer<'t> {
 impl Lexer<'_> {
     fn token(&mut self) -> Option<Token> {
         self.skip_blank();
-        let quoted = *self.chars.peek()? == '"';
+        let quoted = self.peek()? == '"';
         let starts_line = self.line != self.last_line;
         let position = Position { file: Arc::clone(self.file), line: self.line, column: self.column };
         let (text, kind) = if quoted { self.quoted() } else { self.bare() };
@@ -61,7 +59,7 @@ impl Lexer<'_> {
     /// Skips whitespace and comments.
     fn skip_blank(&mut self) {
         let mut comment = false;
-        while let Some(&c) = self.chars.peek() {
+        while let Some(c) = self.peek() {
             comment = (comment || c == '#') && c != '\n';
             if !comment && !c.is_whitespace() {
                 return;
@@ -74,7 +72,7 @@ impl Lexer<'_> {
         let mut text = String::new();
         // From a `#` on nothing is kept, but the next blank still ends the token: the comment is one word long.
         let mut comment = false;
-        while let Some(&c) = self.chars.peek()
+        while let Some(c) = self.peek()
             && !c.is_whitespace()
         {
             comment |= c == '#';
@@ -102,7 +100,7 @@ impl Lexer<'_> {
                 '\\' => match self.bump() {
                     Some('"') => text.push('"'),
                     Some(other) => text.extend(['\\', other]),
-                    None => text.push('\\'),
+                    None => break,
                 },
                 c => text.push(c),
             }
@@ -110,8 +108,15 @@ impl Lexer<'_> {
         (text, Kind::Unclosed)
     }
 
+    /// The next character; a carriage return is none, wherever it stands.
+    fn peek(&mut self) -> Option<char> {
+        while self.chars.next_if_eq(&'\r').is_some() {}
+        self.chars.peek().copied()
+    }
+
     fn bump(&mut self) -> Option<char> {
-        let c = self.chars.next()?;
+        let c = self.peek()?;
+        self.chars.next();
         match c {
             '\n' => (self.line, self.column) = (self.line.saturating_add(1), 1),
             _ => self.column = self.column.saturating_add(1),
@@ -143,6 +148,7 @@ mod tests {
         check(" \t\n \u{a0}\n", "");
         check("a b\tc\nd e", "a@1:1 b@1:3 c@1:5 / d@2:1 e@2:3");
         check("\u{feff}a\r\nb\r\n", "a@1:1 / b@2:1");
+        check("a\rb \"c\r\nd\"\r", "ab@1:1 c\nd@1:4");
         check("a\u{2003}b", "a@1:1 b@1:3");
         check("é ü", "é@1:1 ü@1:3");
     }
@@ -173,7 +179,7 @@ mod tests {
     fn an_unclosed_quote_takes_the_rest() {
         check("a \"b c\n}", "a@1:1 b c\n}@1:3");
         check("\"", "@1:1");
-        check("\"a\\", "a\\@1:1");
+        check("\"a\\", "a@1:1");
         assert_eq!(lex(&Arc::from("t"), "\"a").last().unwrap().kind, Kind::Unclosed);
     }
 

@@ -362,4 +362,4 @@ const MAX_SNIPPETS: usize = 10_000;
 const MAX_FILES: usize = 100_000;
 
 /// Words that imports bring in: what keeps snippets of snippets of snippets from filling the memory.
-const MAX_WORDS: usize = 2_000_000;
+const MAX_WORDS: usize = 1_000_000;
