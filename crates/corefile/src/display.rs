@@ -6,8 +6,8 @@ use crate::{Corefile, Directive, ServerBlock, Word};
 
 /// Reads back as the same tree, but for places and warnings; two files that mean the same look the same.
 ///
-/// A word that came from an environment variable, and needs quotes, and has a backslash before a quote or at its
-/// end cannot be written in this language, and reads back as something else.
+/// Some values of environment variables cannot be written without the variable, and read back as something else: a
+/// backslash before a quote or at the end of a word that needs quotes, and what looks like a further variable.
 impl fmt::Display for Corefile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.servers.iter().try_for_each(|server| writeln!(f, "{server}"))

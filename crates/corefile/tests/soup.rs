@@ -137,8 +137,10 @@ fn check(text: &str) -> bool {
         }
     };
     let again = corefile.to_string();
-    // A variable may leave a word that starts with a quote and has `\"` in it; nothing that one can write reads so.
-    if text.contains("{$") && again.contains("\\\\\"") {
+    // Variables may leave words that cannot be written without them: a quote first and `\"` later, or what looks like a
+    // variable but stood behind a `{$}`.
+    let variables = text.contains("{$") || text.contains("{%");
+    if variables && ["\\\\\"", "{$", "{%"].iter().any(|part| again.contains(part)) {
         return true;
     }
     match Corefile::parse("again", &again, &Memory::new()) {
