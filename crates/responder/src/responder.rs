@@ -71,7 +71,7 @@ pub enum Verdict {
     /// Say nothing.
     Drop,
     /// The response will come from a future.
-    Wait(Suspended),
+    Wait(Box<Suspended>),
 }
 
 impl Responder {
@@ -129,13 +129,8 @@ impl Responder {
             Progress::Dropped => return Verdict::Drop,
             Progress::Deferred(at, deferred) => match self.suspend() {
                 Some(me) => {
-                    return Verdict::Wait(Suspended::new(
-                        me,
-                        route.chain.clone(),
-                        at,
-                        query.to_owned(),
-                        deferred,
-                    ));
+                    let suspended = Suspended::new(me, route.chain.clone(), at, query.to_owned(), deferred);
+                    return Verdict::Wait(Box::new(suspended));
                 }
                 None => fail(&mut response, Rcode::SERVFAIL, Some(Ede::NOT_READY)),
             },
