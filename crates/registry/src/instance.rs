@@ -1,0 +1,358 @@
+//! Instances: valid by construction.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::attributes::{InvalidAttributes, key};
+use crate::names::{self, NameError};
+use crate::service::{RecordType, RoutingPolicy};
+use crate::{Attributes, HealthCheck, InstanceId, Namespace, Service, Timestamp};
+
+/// One of those that do a service's work.
+///
+/// Made by [`Instance::new`] only, so what its service needs of it is there, and is right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Parts")]
+pub struct Instance {
+    id: InstanceId,
+    attributes: Attributes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    creator_request_id: Option<Box<str>>,
+    created: Timestamp,
+    #[serde(skip_serializing_if = "Health::is_unset")]
+    health: Health,
+    #[serde(skip_serializing)]
+    parsed: Parsed,
+}
+
+/// What is known of an instance's health.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// What was last said or found.
+    pub verdict: Verdict,
+    /// When the verdict became what it is.
+    pub since: Timestamp,
+}
+
+/// What was last said or found of an instance's health.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Verdict {
+    /// Nothing yet.
+    #[default]
+    Unset,
+    /// It is fit.
+    Healthy,
+    /// It is not.
+    Unhealthy,
+}
+
+/// An instance's health as the API tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HealthStatus {
+    /// It is fit, as far as is known.
+    Healthy,
+    /// It is not.
+    Unhealthy,
+    /// Its service has no health check.
+    Unknown,
+}
+
+/// Why an instance is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidInstance {
+    /// The id is not one.
+    #[error("the instance id is not one to 64 of [0-9a-zA-Z_/:.@-]")]
+    Id,
+    /// The request calls itself more than 64 characters.
+    #[error("the request id has {0} characters; the most is 64")]
+    RequestId(usize),
+    /// The attributes.
+    #[error(transparent)]
+    Attributes(#[from] InvalidAttributes),
+    /// An attribute that the service needs.
+    #[error("the service needs the attribute {0}")]
+    Missing(&'static str),
+    /// An attribute whose value is not what its key says.
+    #[error("the value of attribute {0} is not one")]
+    Value(&'static str),
+    /// A name that the DNS cannot hold, in this attribute.
+    #[error("the value of attribute {0} is not a DNS name")]
+    Name(&'static str, #[source] NameError),
+    /// The instance would have a name of its own, which the DNS cannot hold.
+    #[error("the instance's own DNS name is not one")]
+    OwnName(#[source] NameError),
+    /// An alias beside an attribute that it excludes.
+    #[error("an alias excludes the attribute {0}")]
+    AliasBeside(String),
+    /// An alias in a service whose policy is not WEIGHTED.
+    #[error("an alias needs a service with the WEIGHTED policy")]
+    AliasNotWeighted,
+    /// An alias in a service without A and AAAA records.
+    #[error("an alias needs a service with A or AAAA records, and no other")]
+    AliasWithoutAddress,
+    /// A machine's id in a namespace that DNS answers.
+    #[error("an EC2 instance id is for HTTP namespaces only")]
+    Ec2InDns,
+    /// A machine's id beside an attribute that it excludes.
+    #[error("an EC2 instance id excludes the attribute {0}")]
+    Ec2Beside(String),
+}
+
+impl Instance {
+    /// The instance of `service`, in `namespace`, that `attributes` describe; its health as they say it begins.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what Cloud Map refuses, and a name of its own that the DNS cannot hold.
+    pub fn new(
+        id: InstanceId,
+        attributes: Attributes,
+        creator_request_id: Option<&str>,
+        created: Timestamp,
+        service: &Service,
+        namespace: &Namespace,
+    ) -> Result<Self, InvalidInstance> {
+        if let Some(chars) = creator_request_id.map(|id| id.chars().count()).filter(|chars| *chars > 64) {
+            return Err(InvalidInstance::RequestId(chars));
+        }
+        let parsed = Parsed::of(&attributes)?;
+        check_fits(&id, &attributes, &parsed, service, namespace)?;
+        let verdict = match (&service.health, attributes.get(key::INIT_HEALTH)) {
+            (HealthCheck::Custom { .. }, Some("UNHEALTHY")) => Verdict::Unhealthy,
+            (HealthCheck::Custom { .. }, _) => Verdict::Healthy,
+            _ => Verdict::Unset,
+        };
+        let health = Health { verdict, since: created };
+        Ok(Self {
+            id,
+            attributes,
+            creator_request_id: creator_request_id.map(Box::from),
+            created,
+            health,
+            parsed,
+        })
+    }
+
+    /// The same instance, with another verdict on its health.
+    #[must_use]
+    pub fn with_health(&self, verdict: Verdict, since: Timestamp) -> Self {
+        Self { health: Health { verdict, since }, ..self.clone() }
+    }
+
+    /// Its identifier.
+    pub fn id(&self) -> &InstanceId {
+        &self.id
+    }
+
+    /// Its attributes, as they were given.
+    pub fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    /// What the request that registered it called itself.
+    pub fn creator_request_id(&self) -> Option<&str> {
+        self.creator_request_id.as_deref()
+    }
+
+    /// When it was registered.
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// What is known of its health.
+    pub fn health(&self) -> Health {
+        self.health
+    }
+
+    /// Its IPv4 address.
+    pub fn ipv4(&self) -> Option<Ipv4Addr> {
+        self.parsed.ipv4
+    }
+
+    /// Its IPv6 address.
+    pub fn ipv6(&self) -> Option<Ipv6Addr> {
+        self.parsed.ipv6
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> Option<u16> {
+        self.parsed.port
+    }
+
+    /// Its share in a WEIGHTED service, 1 to 255.
+    pub fn weight(&self) -> u8 {
+        self.parsed.weight
+    }
+
+    /// The name that its CNAME record points to, with or without the last dot.
+    pub fn cname(&self) -> Option<&str> {
+        self.attributes.get(key::CNAME)
+    }
+
+    /// The name whose addresses are its own, with or without the last dot.
+    pub fn alias(&self) -> Option<&str> {
+        self.attributes.get(key::ALIAS)
+    }
+
+    /// Its health as the API tells it, in a service checked so.
+    pub fn status(&self, check: &HealthCheck) -> HealthStatus {
+        match (check, self.health.verdict) {
+            (HealthCheck::None, _) => HealthStatus::Unknown,
+            (_, Verdict::Unhealthy) => HealthStatus::Unhealthy,
+            // Until there is a result, a checked instance counts as healthy.
+            (_, Verdict::Healthy | Verdict::Unset) => HealthStatus::Healthy,
+        }
+    }
+
+    /// Whether DNS answers it while others are fit too.
+    pub fn is_fit(&self, check: &HealthCheck) -> bool {
+        self.status(check) != HealthStatus::Unhealthy
+    }
+}
+
+impl Health {
+    fn is_unset(&self) -> bool {
+        self.verdict == Verdict::Unset
+    }
+}
+
+/// An instance as it is stored.
+#[derive(Deserialize)]
+struct Parts {
+    id: InstanceId,
+    attributes: Attributes,
+    #[serde(default)]
+    creator_request_id: Option<Box<str>>,
+    created: Timestamp,
+    #[serde(default)]
+    health: Health,
+}
+
+impl TryFrom<Parts> for Instance {
+    type Error = InvalidInstance;
+
+    // What the service needs is not asked again: it was when the instance was made, and records of a type whose
+    // attribute is missing are simply not there.
+    fn try_from(parts: Parts) -> Result<Self, InvalidInstance> {
+        let parsed = Parsed::of(&parts.attributes)?;
+        let Parts { id, attributes, creator_request_id, created, health } = parts;
+        Ok(Self { id, attributes, creator_request_id, created, health, parsed })
+    }
+}
+
+/// What attributes mean, read once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parsed {
+    ipv4: Option<Ipv4Addr>,
+    ipv6: Option<Ipv6Addr>,
+    port: Option<u16>,
+    weight: u8,
+}
+
+impl Parsed {
+    const DEFAULT_WEIGHT: u8 = 1;
+
+    fn of(attributes: &Attributes) -> Result<Self, InvalidInstance> {
+        let mut parsed = Self { ipv4: None, ipv6: None, port: None, weight: Self::DEFAULT_WEIGHT };
+        for (name, value) in attributes.iter() {
+            match name {
+                key::IPV4 => {
+                    parsed.ipv4 = Some(value.parse().map_err(|_| InvalidInstance::Value(key::IPV4))?)
+                }
+                key::IPV6 => {
+                    parsed.ipv6 = Some(value.parse().map_err(|_| InvalidInstance::Value(key::IPV6))?)
+                }
+                key::PORT => parsed.port = Some(number(value).ok_or(InvalidInstance::Value(key::PORT))?),
+                key::WEIGHT => parsed.weight = number(value).ok_or(InvalidInstance::Value(key::WEIGHT))?,
+                key::CNAME => check_name(key::CNAME, value)?,
+                key::ALIAS => check_name(key::ALIAS, value)?,
+                key::INIT_HEALTH if !matches!(value, "HEALTHY" | "UNHEALTHY") => {
+                    return Err(InvalidInstance::Value(key::INIT_HEALTH));
+                }
+                _ => {}
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+fn check_name(key: &'static str, value: &str) -> Result<(), InvalidInstance> {
+    names::check_target(value).map_err(|error| InvalidInstance::Name(key, error))
+}
+
+/// A number above zero in digits alone; what `parse` takes besides is a sign.
+fn number<N: std::str::FromStr + Default + PartialEq>(text: &str) -> Option<N> {
+    let digits = text.bytes().all(|c| c.is_ascii_digit());
+    text.parse().ok().filter(|n| digits && *n != N::default())
+}
+
+fn check_fits(
+    id: &InstanceId,
+    attributes: &Attributes,
+    parsed: &Parsed,
+    service: &Service,
+    namespace: &Namespace,
+) -> Result<(), InvalidInstance> {
+    if attributes.get(key::EC2_INSTANCE).is_some() {
+        check_ec2(attributes, namespace)?;
+    }
+    if attributes.get(key::ALIAS).is_some() {
+        return check_alias(attributes, service);
+    }
+    let missing = |key| Err(InvalidInstance::Missing(key));
+    let has = |kind| service.has_record(kind);
+    let (v4, v6) = (parsed.ipv4.is_some(), parsed.ipv6.is_some());
+    match (has(RecordType::A), has(RecordType::Aaaa)) {
+        (true, true) if !v4 && !v6 => return missing(key::IPV4),
+        (true, false) if !v4 => return missing(key::IPV4),
+        (false, true) if !v6 => return missing(key::IPV6),
+        _ => {}
+    }
+    if has(RecordType::Srv) {
+        if parsed.port.is_none() {
+            return missing(key::PORT);
+        }
+        if !v4 && !v6 {
+            return missing(key::IPV4);
+        }
+        let own_name = format!("{id}.{}", namespace.name_of(&service.name));
+        names::check_dns(&own_name).map_err(InvalidInstance::OwnName)?;
+    }
+    if has(RecordType::Cname) && attributes.get(key::CNAME).is_none() {
+        return missing(key::CNAME);
+    }
+    if service.health.active().is_some() && parsed.port.is_none() {
+        return missing(key::PORT);
+    }
+    Ok(())
+}
+
+fn check_alias(attributes: &Attributes, service: &Service) -> Result<(), InvalidInstance> {
+    let beside = |name: &&str| name.starts_with("AWS_INSTANCE_") && *name != key::WEIGHT;
+    if let Some((name, _)) = attributes.iter().find(|(name, _)| beside(name)) {
+        return Err(InvalidInstance::AliasBeside(name.to_owned()));
+    }
+    let Some(dns) = &service.dns else { return Err(InvalidInstance::AliasWithoutAddress) };
+    if dns.policy() != RoutingPolicy::Weighted {
+        return Err(InvalidInstance::AliasNotWeighted);
+    }
+    let is_address = |kind| matches!(kind, RecordType::A | RecordType::Aaaa);
+    if dns.records.is_empty() || !dns.records.iter().all(|record| is_address(record.kind)) {
+        return Err(InvalidInstance::AliasWithoutAddress);
+    }
+    Ok(())
+}
+
+fn check_ec2(attributes: &Attributes, namespace: &Namespace) -> Result<(), InvalidInstance> {
+    if namespace.has_dns() {
+        return Err(InvalidInstance::Ec2InDns);
+    }
+    let allowed = |name: &str| matches!(name, key::EC2_INSTANCE | key::INIT_HEALTH);
+    match attributes.iter().find(|(name, _)| !allowed(name)) {
+        Some((name, _)) => Err(InvalidInstance::Ec2Beside(name.to_owned())),
+        None => Ok(()),
+    }
+}

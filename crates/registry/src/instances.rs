@@ -1,0 +1,134 @@
+//! A service's instances in order, with a way in by id and by position.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use crate::{Instance, InstanceId, Revision};
+
+/// An instance in the model.
+#[derive(Debug)]
+pub struct InstanceEntry {
+    /// The revision of the change that put it.
+    pub revision: Revision,
+    /// The instance.
+    pub instance: Instance,
+}
+
+/// Instances by ascending id.
+///
+/// Sorted in runs of bounded length: a change costs one run, however many instances there are, and a
+/// position is found by walking over the runs' lengths. A tree has the order and not the position; one sorted
+/// array has both, and moves half of itself for each change.
+#[derive(Debug, Default)]
+pub struct Instances {
+    /// No run is empty, none has more than `RUN`, and each ends before the next begins.
+    runs: Vec<Vec<Arc<InstanceEntry>>>,
+    len: usize,
+}
+
+const RUN: usize = 512;
+
+impl Instances {
+    pub(crate) fn insert(&mut self, entry: InstanceEntry) -> Option<Arc<InstanceEntry>> {
+        let entry = Arc::new(entry);
+        let Some(at) = self.run_of(entry.instance.id().as_str()) else {
+            self.runs.push(vec![entry]);
+            self.len += 1;
+            return None;
+        };
+        let run = &mut self.runs[at];
+        match search(run, entry.instance.id().as_str()) {
+            Ok(place) => return Some(std::mem::replace(&mut run[place], entry)),
+            Err(place) => run.insert(place, entry),
+        }
+        self.len += 1;
+        if self.runs[at].len() > RUN {
+            self.split(at);
+        }
+        None
+    }
+
+    pub(crate) fn remove(&mut self, id: &str) -> Option<Arc<InstanceEntry>> {
+        let at = self.run_of(id)?;
+        let place = search(&self.runs[at], id).ok()?;
+        let removed = self.runs[at].remove(place);
+        if self.runs[at].is_empty() {
+            self.runs.remove(at);
+        }
+        self.len -= 1;
+        Some(removed)
+    }
+
+    /// The instance called `id`.
+    pub fn get(&self, id: &str) -> Option<&Arc<InstanceEntry>> {
+        let run = &self.runs[self.run_of(id)?];
+        search(run, id).ok().map(|place| &run[place])
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// All of them, by ascending id.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<InstanceEntry>> {
+        self.runs.iter().flatten()
+    }
+
+    /// Those after `id`, by ascending id: a page goes on where the last one ended.
+    pub fn after<'a>(&'a self, id: &InstanceId) -> impl Iterator<Item = &'a Arc<InstanceEntry>> {
+        let (at, place) = match self.run_of(id.as_str()) {
+            Some(at) => (
+                at,
+                match search(&self.runs[at], id.as_str()) {
+                    Ok(place) => place + 1,
+                    Err(place) => place,
+                },
+            ),
+            None => (0, 0),
+        };
+        self.from(at, place)
+    }
+
+    /// All of them by ascending id, beginning at a position and going round; `start` may be any number.
+    pub fn from_position(&self, start: usize) -> impl Iterator<Item = &Arc<InstanceEntry>> {
+        let mut place = start.checked_rem(self.len).unwrap_or(0);
+        let mut at = 0;
+        while self.runs.get(at).is_some_and(|run| place >= run.len()) {
+            place -= self.runs[at].len();
+            at += 1;
+        }
+        self.from(at, place).chain(self.iter()).take(self.len)
+    }
+
+    fn from(&self, at: usize, place: usize) -> impl Iterator<Item = &Arc<InstanceEntry>> {
+        self.runs.iter().skip(at).flatten().skip(place)
+    }
+
+    /// The run that holds `id`, or would; `None` while there is no run.
+    fn run_of(&self, id: &str) -> Option<usize> {
+        let after = self.runs.partition_point(|run| run[0].instance.id().as_str() <= id);
+        (!self.runs.is_empty()).then(|| after.saturating_sub(1))
+    }
+
+    fn split(&mut self, at: usize) {
+        // Ids that come in order leave full runs behind them, as in a load.
+        let last = at + 1 == self.runs.len();
+        let keep = if last { RUN } else { RUN / 2 };
+        let mut tail = self.runs[at].split_off(keep);
+        if last {
+            self.runs[at].shrink_to_fit();
+            tail.shrink_to_fit();
+        }
+        self.runs.insert(at + 1, tail);
+    }
+}
+
+fn search(run: &[Arc<InstanceEntry>], id: &str) -> Result<usize, usize> {
+    run.binary_search_by(|entry| -> Ordering { entry.instance.id().as_str().cmp(id) })
+}

@@ -1,0 +1,309 @@
+//! Everything the registry holds, in memory, as of one revision.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound::{Excluded, Unbounded};
+
+use crate::instances::{InstanceEntry, Instances};
+use crate::operation::{Operation, OperationKind, OperationStatus, Outcome};
+use crate::{
+    Edit, HealthStatus, InstanceId, Key, Namespace, NamespaceId, OperationId, Record, Revision, Service,
+    ServiceId, Stored,
+};
+
+/// Everything the registry holds.
+///
+/// The API reads it and the publisher alone writes it, from the same events as DNS's table, so the two cannot disagree.
+#[derive(Debug, Default)]
+pub struct Model {
+    revision: Revision,
+    namespaces: BTreeMap<NamespaceId, NamespaceEntry>,
+    http_names: HashMap<String, NamespaceId>,
+    services: BTreeMap<ServiceId, ServiceEntry>,
+    instances: usize,
+    operations: BTreeMap<OperationId, OperationEntry>,
+    /// The latest operation of each request that called itself something.
+    requests: HashMap<Box<str>, OperationId>,
+}
+
+/// A namespace in the model.
+#[derive(Debug)]
+pub struct NamespaceEntry {
+    /// The revision of the change that put it.
+    pub revision: Revision,
+    /// The namespace.
+    pub namespace: Namespace,
+    /// Its services by name: in a DNS namespace, the name in lower case.
+    services: BTreeMap<Box<str>, ServiceId>,
+}
+
+/// A service in the model.
+#[derive(Debug)]
+pub struct ServiceEntry {
+    /// The revision of the change that put it.
+    pub revision: Revision,
+    /// The service.
+    pub service: Service,
+    /// Its instances.
+    pub instances: Instances,
+    /// The revision of the last change to its instances, or a later one.
+    pub instances_revision: Revision,
+}
+
+/// An operation in the model.
+#[derive(Debug)]
+pub struct OperationEntry {
+    /// The revision of the change that it made.
+    pub revision: Revision,
+    /// The operation.
+    pub operation: Operation,
+}
+
+/// What a batch of changes touched, for those who derive something from the model.
+#[derive(Debug, Default)]
+pub struct Touched {
+    /// Whether it may be anything: the model was made anew.
+    pub all: bool,
+    /// Namespaces made, changed or removed.
+    pub namespaces: HashSet<NamespaceId>,
+    /// Services made, changed or removed, or with an instance that was; and the namespace of each.
+    pub services: HashSet<(NamespaceId, ServiceId)>,
+}
+
+impl Model {
+    /// The revision it is at.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The namespace called `id`.
+    pub fn namespace(&self, id: NamespaceId) -> Option<&NamespaceEntry> {
+        self.namespaces.get(&id)
+    }
+
+    /// The namespace that discovery finds by `name`.
+    pub fn namespace_by_http_name(&self, name: &str) -> Option<&NamespaceEntry> {
+        self.namespaces.get(self.http_names.get(name)?)
+    }
+
+    /// All namespaces, by ascending id.
+    pub fn namespaces(&self) -> impl ExactSizeIterator<Item = &NamespaceEntry> {
+        self.namespaces.values()
+    }
+
+    /// The namespaces after `id`, by ascending id.
+    pub fn namespaces_after(&self, id: NamespaceId) -> impl Iterator<Item = &NamespaceEntry> {
+        self.namespaces.range((Excluded(id), Unbounded)).map(|(_, entry)| entry)
+    }
+
+    /// The service called `id`.
+    pub fn service(&self, id: ServiceId) -> Option<&ServiceEntry> {
+        self.services.get(&id)
+    }
+
+    /// The service of a name in a namespace; in a DNS namespace, whatever its case.
+    pub fn service_by_name(&self, namespace: NamespaceId, name: &str) -> Option<&ServiceEntry> {
+        let within = self.namespaces.get(&namespace)?;
+        self.services.get(within.services.get(within.namespace.unique_form(name).as_str())?)
+    }
+
+    /// All services, by ascending id.
+    pub fn services(&self) -> impl ExactSizeIterator<Item = &ServiceEntry> {
+        self.services.values()
+    }
+
+    /// The services after `id`, by ascending id.
+    pub fn services_after(&self, id: ServiceId) -> impl Iterator<Item = &ServiceEntry> {
+        self.services.range((Excluded(id), Unbounded)).map(|(_, entry)| entry)
+    }
+
+    /// The services of a namespace, by ascending name.
+    pub fn services_in(&self, namespace: NamespaceId) -> impl Iterator<Item = &ServiceEntry> {
+        let ids = self.namespaces.get(&namespace).into_iter().flat_map(|entry| entry.services.values());
+        ids.filter_map(|id| self.services.get(id))
+    }
+
+    /// The instances of a service.
+    pub fn instances(&self, service: ServiceId) -> Option<&Instances> {
+        self.services.get(&service).map(|entry| &entry.instances)
+    }
+
+    /// An instance of a service.
+    pub fn instance(&self, service: ServiceId, id: &str) -> Option<&InstanceEntry> {
+        self.instances(service)?.get(id).map(|entry| &**entry)
+    }
+
+    /// An instance's health as the API tells it.
+    pub fn health_of(&self, service: ServiceId, id: &InstanceId) -> Option<HealthStatus> {
+        let entry = self.services.get(&service)?;
+        Some(entry.instances.get(id.as_str())?.instance.status(&entry.service.health))
+    }
+
+    /// A number that grows with each change to the instances of a service; otherwise opaque.
+    pub fn instances_revision(&self, service: ServiceId) -> Option<Revision> {
+        self.services.get(&service).map(|entry| entry.instances_revision)
+    }
+
+    /// The operation called `id`.
+    pub fn operation(&self, id: OperationId) -> Option<&OperationEntry> {
+        self.operations.get(&id)
+    }
+
+    /// The operations that are still known, oldest first.
+    pub fn operations(&self) -> impl ExactSizeIterator<Item = &OperationEntry> + DoubleEndedIterator {
+        self.operations.values()
+    }
+
+    /// The operations after `id`, oldest first.
+    pub fn operations_after(&self, id: OperationId) -> impl Iterator<Item = &OperationEntry> {
+        self.operations.range((Excluded(id), Unbounded)).map(|(_, entry)| entry)
+    }
+
+    /// How many instances there are in all services.
+    pub fn instance_count(&self) -> usize {
+        self.instances
+    }
+
+    /// How many services a namespace has.
+    pub fn service_count(&self, namespace: NamespaceId) -> usize {
+        self.namespaces.get(&namespace).map_or(0, |entry| entry.services.len())
+    }
+
+    /// The operation that a request of this name, kind and content has made.
+    pub(crate) fn requested(
+        &self,
+        request: &str,
+        kind: OperationKind,
+        digest: u64,
+    ) -> Option<&OperationEntry> {
+        let entry = self.operations.get(self.requests.get(request)?)?;
+        let same = entry.operation.kind == kind && entry.operation.request.as_ref()?.digest == digest;
+        same.then_some(entry)
+    }
+}
+
+/// What the publisher does.
+impl Model {
+    /// Takes in a record that was there before.
+    pub(crate) fn load(&mut self, stored: Stored) {
+        self.put(stored.revision, stored.record, &mut Touched::default());
+    }
+
+    /// Ends a load: the model is at `revision`.
+    pub(crate) fn loaded(&mut self, revision: Revision) {
+        self.revision = revision;
+        // The instance that was last changed may be one that is gone, so only now is late enough for all.
+        for entry in self.services.values_mut() {
+            entry.instances_revision = revision;
+        }
+    }
+
+    /// Makes a change that the backend has made.
+    pub(crate) fn apply(&mut self, revision: Revision, edits: Vec<Edit>, touched: &mut Touched) {
+        self.revision = revision;
+        for edit in edits {
+            match edit {
+                Edit::Put(record) => self.put(revision, record, touched),
+                Edit::Delete(key) => self.delete(revision, &key, touched),
+            }
+        }
+    }
+
+    fn put(&mut self, revision: Revision, record: Record, touched: &mut Touched) {
+        match record {
+            Record::Namespace(namespace) => self.put_namespace(revision, namespace, touched),
+            Record::HttpName { name, namespace } => _ = self.http_names.insert(name, namespace),
+            Record::Service(service) => self.put_service(revision, service, touched),
+            Record::Instance { service, instance } => {
+                // Without its service it is nobody's: a foreign hand wrote it, and there is nothing to answer with it.
+                let Some(entry) = self.services.get_mut(&service) else { return };
+                touched.services.insert((entry.service.namespace, service));
+                entry.instances_revision = revision;
+                if entry.instances.insert(InstanceEntry { revision, instance }).is_none() {
+                    self.instances += 1;
+                }
+            }
+            Record::Operation(operation) => {
+                if let Some(request) = &operation.request {
+                    self.requests.insert(request.id.clone(), operation.id);
+                }
+                self.operations.insert(operation.id, OperationEntry { revision, operation });
+            }
+        }
+    }
+
+    fn put_namespace(&mut self, revision: Revision, namespace: Namespace, touched: &mut Touched) {
+        touched.namespaces.insert(namespace.id);
+        let services = match self.namespaces.remove(&namespace.id) {
+            Some(before) => before.services,
+            None => BTreeMap::new(),
+        };
+        self.namespaces.insert(namespace.id, NamespaceEntry { revision, namespace, services });
+    }
+
+    fn put_service(&mut self, revision: Revision, service: Service, touched: &mut Touched) {
+        let id = service.id;
+        touched.services.insert((service.namespace, id));
+        if let Some(within) = self.namespaces.get_mut(&service.namespace) {
+            within.services.insert(within.namespace.unique_form(&service.name).into(), id);
+        }
+        match self.services.get_mut(&id) {
+            Some(entry) => {
+                entry.service = service;
+                entry.revision = revision;
+            }
+            None => {
+                let instances = Instances::default();
+                self.services
+                    .insert(id, ServiceEntry { revision, service, instances, instances_revision: revision });
+            }
+        }
+    }
+
+    fn delete(&mut self, revision: Revision, key: &Key, touched: &mut Touched) {
+        match key {
+            Key::Namespace(id) => {
+                self.namespaces.remove(id);
+                touched.namespaces.insert(*id);
+            }
+            Key::HttpName(name) => _ = self.http_names.remove(name),
+            Key::Service(namespace, id) => {
+                touched.services.insert((*namespace, *id));
+                let Some(removed) = self.services.remove(id) else { return };
+                self.instances -= removed.instances.len();
+                if let Some(within) = self.namespaces.get_mut(namespace) {
+                    within.services.remove(within.namespace.unique_form(&removed.service.name).as_str());
+                }
+            }
+            Key::Instance(service, id) => {
+                let Some(entry) = self.services.get_mut(service) else { return };
+                if entry.instances.remove(id.as_str()).is_none() {
+                    return;
+                }
+                self.instances -= 1;
+                entry.instances_revision = revision;
+                touched.services.insert((entry.service.namespace, *service));
+            }
+            Key::Operation(id) => self.forget(id),
+        }
+    }
+
+    fn forget(&mut self, id: &OperationId) {
+        let Some(removed) = self.operations.remove(id) else { return };
+        if let Some(request) = removed.operation.request
+            && self.requests.get(&request.id) == Some(id)
+        {
+            self.requests.remove(&request.id);
+        }
+    }
+}
+
+impl OperationEntry {
+    /// How far it is, when DNS answers the revision `published`.
+    pub fn status(&self, published: Revision) -> OperationStatus {
+        match self.operation.outcome {
+            Outcome::Failed(_) => OperationStatus::Fail,
+            Outcome::Committed if self.revision <= published => OperationStatus::Success,
+            Outcome::Committed => OperationStatus::Pending,
+        }
+    }
+}

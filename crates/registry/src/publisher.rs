@@ -1,0 +1,147 @@
+//! The one writer of the model and of DNS's table.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt, stream::BoxStream};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+use crate::model::{Model, Touched};
+use crate::{Backend, BackendError, Event, RecordTable, Revision, Timestamp, dns};
+
+/// What the publisher writes, and everybody else reads.
+#[derive(Debug)]
+pub(crate) struct Published {
+    /// Guards the model for the length of a batch of changes; readers hold it for the length of a read.
+    pub(crate) model: RwLock<Model>,
+    pub(crate) table: Arc<RecordTable>,
+    pub(crate) revision: watch::Sender<Revision>,
+    /// Guards a word that is written when the backend goes or comes back.
+    pub(crate) away: Mutex<Option<Timestamp>>,
+}
+
+/// Takes in what a backend tells of, and publishes it.
+pub(crate) struct Publisher {
+    backend: Arc<dyn Backend>,
+    events: BoxStream<'static, Result<Event, BackendError>>,
+    published: Arc<Published>,
+    clock: fn() -> Timestamp,
+    /// The model that is being told anew, until it is complete.
+    loading: Option<Model>,
+    touched: Touched,
+}
+
+/// The most events that are taken in before they are published: what bounds the wait of a change among many.
+const BATCH: usize = 1024;
+
+/// The wait before a backend whose watch has ended is asked again.
+const RETRY: Duration = Duration::from_millis(200);
+
+impl Publisher {
+    pub(crate) fn new(backend: Arc<dyn Backend>, clock: fn() -> Timestamp) -> Self {
+        let published = Published {
+            model: RwLock::default(),
+            table: Arc::default(),
+            revision: watch::Sender::new(Revision::ZERO),
+            away: Mutex::new(None),
+        };
+        let events = backend.watch(Revision::ZERO);
+        let published = Arc::new(published);
+        Self { backend, events, published, clock, loading: None, touched: Touched::default() }
+    }
+
+    pub(crate) fn published(&self) -> Arc<Published> {
+        Arc::clone(&self.published)
+    }
+
+    /// Publishes what there is when it is called first.
+    ///
+    /// # Errors
+    ///
+    /// What the backend said, if it did not come so far.
+    pub(crate) async fn load(&mut self) -> Result<(), Option<BackendError>> {
+        loop {
+            let event = self.events.next().await.ok_or(None)?.map_err(Some)?;
+            let caught_up = matches!(event, Event::CaughtUp(_));
+            self.take(event);
+            if caught_up {
+                self.publish();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Publishes each change, until it is dropped.
+    pub(crate) async fn run(mut self) {
+        loop {
+            match self.events.next().await {
+                Some(event) => self.take_result(event),
+                None => self.watch_again().await,
+            }
+            for _ in 1..BATCH {
+                let Some(Some(event)) = self.events.next().now_or_never() else { break };
+                self.take_result(event);
+            }
+            self.publish();
+        }
+    }
+
+    fn take_result(&mut self, event: Result<Event, BackendError>) {
+        match event {
+            Ok(event) => {
+                self.take(event);
+                if let Some(since) = self.published.away.lock().take() {
+                    tracing::info!(since = since.as_millis(), "the registry's store is back");
+                }
+            }
+            Err(error) => self.is_away(&error),
+        }
+    }
+
+    fn is_away(&self, error: &(dyn std::error::Error + 'static)) {
+        let mut away = self.published.away.lock();
+        if away.is_none() {
+            tracing::warn!(error, "the registry's store is away; what is published stays");
+            *away = Some((self.clock)());
+        }
+    }
+
+    async fn watch_again(&mut self) {
+        tokio::time::sleep(RETRY).await;
+        self.loading = None;
+        let from = self.published.model.read().revision();
+        self.events = self.backend.watch(from);
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Reset => self.loading = Some(Model::default()),
+            Event::Records(records) => {
+                let Some(model) = &mut self.loading else { return };
+                records.into_iter().for_each(|stored| model.load(stored));
+            }
+            Event::CaughtUp(revision) => {
+                let Some(mut model) = self.loading.take() else { return };
+                model.loaded(revision);
+                *self.published.model.write() = model;
+                self.touched.all = true;
+            }
+            Event::Changed { revision, edits } => {
+                self.published.model.write().apply(revision, edits, &mut self.touched);
+            }
+        }
+    }
+
+    /// Makes DNS answer what the model holds, and only then says so.
+    fn publish(&mut self) {
+        let touched = std::mem::take(&mut self.touched);
+        let model = self.published.model.read();
+        dns::rebuild(&model, &touched, &self.published.table);
+        let revision = model.revision();
+        drop(model);
+        self.published
+            .revision
+            .send_if_modified(|published| std::mem::replace(published, revision) != revision);
+    }
+}

@@ -1,0 +1,224 @@
+//! Registering and deregistering instances, and what is said of their health.
+
+use super::{Plan, Registry, WriteError};
+use crate::model::{Model, ServiceEntry};
+use crate::operation::Request;
+use crate::{
+    Attributes, Change, Edit, Expect, Instance, InstanceId, InvalidInstance, Key, OperationId, OperationKind,
+    Record, ServiceId, Targets, Verdict,
+};
+
+/// Why an instance is not registered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterInstanceError {
+    /// What is asked for is not an instance of this service.
+    #[error(transparent)]
+    Invalid(#[from] InvalidInstance),
+    /// There is no such service.
+    #[error("there is no such service")]
+    ServiceNotFound,
+    /// It could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// Why an instance is not deregistered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeregisterInstanceError {
+    /// There is no such service.
+    #[error("there is no such service")]
+    ServiceNotFound,
+    /// The service has no such instance.
+    #[error("the service has no such instance")]
+    InstanceNotFound,
+    /// It could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// Why a verdict on an instance's health is not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdateHealthError {
+    /// There is no such service.
+    #[error("there is no such service")]
+    ServiceNotFound,
+    /// The service has no such instance.
+    #[error("the service has no such instance")]
+    InstanceNotFound,
+    /// The service's health is not known in this way.
+    #[error("the health of the service's instances is not known in this way")]
+    OtherCheck,
+    /// It could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl Registry {
+    /// Registers an instance, in the place of the one of this id if there is one.
+    ///
+    /// Of two at once, the later one stays.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what is not an instance of this service.
+    pub async fn register_instance(
+        &self,
+        service: ServiceId,
+        id: InstanceId,
+        attributes: Attributes,
+        creator_request_id: Option<&str>,
+    ) -> Result<OperationId, RegisterInstanceError> {
+        let request = Request::new(creator_request_id, &(service, &id, &attributes));
+        self.change(|model| {
+            let (within, entry) = service_of(model, service).ok_or(RegisterInstanceError::ServiceNotFound)?;
+            if let Some(done) = registered(model, service, &id, &attributes, request.as_ref()) {
+                return Ok(Plan::Done(done));
+            }
+            let (id, attributes) = (id.clone(), attributes.clone());
+            let targets =
+                Targets { service: Some(service), instance: Some(id.clone()), ..Targets::default() };
+            let now = self.now();
+            let instance = Instance::new(id, attributes, creator_request_id, now, &entry.service, within)?;
+            let operation = self.new_operation(OperationKind::RegisterInstance, targets, request.clone());
+            let answer = operation.id;
+            let change = Change {
+                expect: vec![Expect::Unchanged(Key::Service(within.id, service), entry.revision)],
+                edits: vec![
+                    Edit::Put(Record::Instance { service, instance }),
+                    Edit::Put(Record::Operation(operation)),
+                ],
+            };
+            Ok(Plan::Commit(change, answer))
+        })
+        .await
+    }
+
+    /// Deregisters an instance.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what is not there.
+    pub async fn deregister_instance(
+        &self,
+        service: ServiceId,
+        id: &InstanceId,
+    ) -> Result<OperationId, DeregisterInstanceError> {
+        self.change(|model| {
+            let entry = model.service(service).ok_or(DeregisterInstanceError::ServiceNotFound)?;
+            entry.instances.get(id.as_str()).ok_or(DeregisterInstanceError::InstanceNotFound)?;
+            let targets =
+                Targets { service: Some(service), instance: Some(id.clone()), ..Targets::default() };
+            let operation = self.new_operation(OperationKind::DeregisterInstance, targets, None);
+            let answer = operation.id;
+            let key = Key::Instance(service, id.clone());
+            let change = Change {
+                expect: vec![Expect::Present(key.clone())],
+                edits: vec![Edit::Delete(key), Edit::Put(Record::Operation(operation))],
+            };
+            Ok(Plan::Commit(change, answer))
+        })
+        .await
+    }
+
+    /// Takes what somebody says of the health of an instance, in a service of custom health.
+    ///
+    /// With [`Options::custom_health_delay`](crate::Options::custom_health_delay) it returns at once, and the verdict counts later; it is lost if
+    /// the process ends before.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what is not there, and a service whose health is not custom.
+    pub async fn update_custom_health(
+        &self,
+        service: ServiceId,
+        id: &InstanceId,
+        verdict: Verdict,
+    ) -> Result<(), UpdateHealthError> {
+        let delay = self.0.options.custom_health_delay;
+        if delay.is_zero() {
+            return self.judge(service, id, verdict, true).await;
+        }
+        health_of(&self.model(), service, id, true)?;
+        let (registry, id) = (self.clone(), id.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            if let Err(error) = registry.judge(service, &id, verdict, true).await {
+                tracing::debug!(%service, %id, %error, "a delayed verdict on health no longer counts");
+            }
+        });
+        Ok(())
+    }
+
+    /// Takes what an active check has found of an instance.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what is not there, and a service that is not checked.
+    pub async fn set_health(
+        &self,
+        service: ServiceId,
+        id: &InstanceId,
+        verdict: Verdict,
+    ) -> Result<(), UpdateHealthError> {
+        self.judge(service, id, verdict, false).await
+    }
+
+    async fn judge(
+        &self,
+        service: ServiceId,
+        id: &InstanceId,
+        verdict: Verdict,
+        custom: bool,
+    ) -> Result<(), UpdateHealthError> {
+        self.change(|model| {
+            let before = health_of(model, service, id, custom)?;
+            if before.instance.health().verdict == verdict {
+                return Ok(Plan::Done(()));
+            }
+            let instance = before.instance.with_health(verdict, self.now());
+            let change = Change {
+                expect: vec![Expect::Unchanged(Key::Instance(service, id.clone()), before.revision)],
+                edits: vec![Edit::Put(Record::Instance { service, instance })],
+            };
+            Ok(Plan::Commit(change, ()))
+        })
+        .await
+    }
+}
+
+fn service_of(model: &Model, id: ServiceId) -> Option<(&crate::Namespace, &ServiceEntry)> {
+    let entry = model.service(id)?;
+    Some((&model.namespace(entry.service.namespace)?.namespace, entry))
+}
+
+/// The operation that registered what is asked for, if it was this request that did, and it still stands.
+fn registered(
+    model: &Model,
+    service: ServiceId,
+    id: &InstanceId,
+    attributes: &Attributes,
+    request: Option<&Request>,
+) -> Option<OperationId> {
+    let request = request?;
+    let stands = &model.instance(service, id.as_str())?.instance;
+    let same = stands.creator_request_id() == Some(&request.id) && stands.attributes() == attributes;
+    let made = model.requested(&request.id, OperationKind::RegisterInstance, request.digest)?;
+    same.then_some(made.operation.id)
+}
+
+fn health_of<'a>(
+    model: &'a Model,
+    service: ServiceId,
+    id: &InstanceId,
+    custom: bool,
+) -> Result<&'a crate::InstanceEntry, UpdateHealthError> {
+    let entry = model.service(service).ok_or(UpdateHealthError::ServiceNotFound)?;
+    let check = &entry.service.health;
+    if custom != check.is_custom() || check.is_none() {
+        return Err(UpdateHealthError::OtherCheck);
+    }
+    entry.instances.get(id.as_str()).map(|entry| &**entry).ok_or(UpdateHealthError::InstanceNotFound)
+}
