@@ -4,11 +4,14 @@
 //! the [`Query`] and returns a [`Step`]: `Next` hands it on, `Answered` shows the response to the plugins before,
 //! `Defer` promises a response and frees the worker. Nothing calls back up.
 
+mod configure;
 mod query;
 mod resolver;
 mod response;
 mod step;
 
+pub use cartonym_corefile as corefile;
+pub use configure::{Configure, Content, Page, Place, Settings, Setup, Shared, names};
 pub use query::{Client, Context, OwnedQuery, Query, Transport};
 pub use resolver::{Resolve, Resolver};
 pub use response::Response;
