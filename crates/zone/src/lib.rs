@@ -1,1 +1,17 @@
 //! Zone data: master files, RFC 1034 lookup, and the table of precompiled answers.
+//!
+//! A [`Zone`] is immutable. A change is made on a copy, a [`ZoneEdit`], which shares with the zone before all that it
+//! does not touch; a [`RecordTable`] swaps the new one in while queries go on reading the old. An answer is compiled
+//! when its data changes: a query finds a node and copies.
+
+mod answer;
+mod lookup;
+mod node;
+mod table;
+mod tree;
+mod zone;
+
+pub use answer::{Ask, Outcome};
+pub use node::{Policy, RrData, RrSet, SetTooLarge};
+pub use table::{RecordTable, Snapshot};
+pub use zone::{EditError, Zone, ZoneEdit};

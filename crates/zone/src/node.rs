@@ -1,0 +1,473 @@
+//! A name and its records in one block of memory, compiled for copying.
+//!
+//! ```text
+//! 0          name length     1 octet
+//! 1          flags           1
+//! 2          sets            2, big-endian like all here
+//! 4          children        4
+//! 8          name            lower case, uncompressed
+//! 8 + name   sets:           type 2 · policy 1 · most 1 · records 2 · ttl 4 · body length 4 · body
+//! ```
+//!
+//! The body of [`Policy::All`] is records in wire form, their owner a pointer to the question. The others choose, and
+//! so begin with an index: for each item its end in the body and the sum of weights up to it, 4 octets each. An item
+//! is a record, and behind it the addresses of its target without owners, which go to the additional section.
+
+use std::fmt;
+use std::sync::Arc;
+
+use cartonym_wire::{Class, Name, NameBuf, Ttl, Type};
+
+/// A name and its records; shared between the versions of a zone.
+#[derive(Clone)]
+pub(crate) struct Node(Arc<[u8]>);
+
+/// What a node is besides data, so that a lookup need not look for it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct NodeFlags(u8);
+
+impl NodeFlags {
+    pub(crate) const CNAME: NodeFlags = NodeFlags(1);
+    pub(crate) const NS: NodeFlags = NodeFlags(2);
+    pub(crate) const DNAME: NodeFlags = NodeFlags(4);
+
+    pub(crate) fn has(self, flag: NodeFlags) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    fn of(rtype: Type) -> u8 {
+        match rtype {
+            Type::CNAME => Self::CNAME.0,
+            Type::NS => Self::NS.0,
+            Type::DNAME => Self::DNAME.0,
+            _ => 0,
+        }
+    }
+}
+
+/// Which of a set's records an answer has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Policy {
+    /// All, in order.
+    #[default]
+    All,
+    /// At most so many, chosen at random for each query; all, in an order of chance, where there are no more.
+    Sample(u8),
+    /// One, chosen at random by weight.
+    One,
+}
+
+/// One record of a set, and what its answer brings along.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RrData {
+    /// In wire form, names uncompressed.
+    pub rdata: Vec<u8>,
+    /// The share that [`Policy::One`] gives it; 0 is never chosen.
+    pub weight: u16,
+    /// The addresses of its target: type, and address in wire form. With [`Policy::All`] they are looked up instead.
+    pub addresses: Vec<(Type, Vec<u8>)>,
+    /// Instead of `rdata`: the name whose records are the answer, found when asked. Only with [`Policy::One`].
+    pub alias: Option<NameBuf>,
+}
+
+/// The records of one name and type.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RrSet {
+    /// The type.
+    pub rtype: Type,
+    /// The time to live, one for all (RFC 2181 §5.2).
+    pub ttl: Ttl,
+    /// Which of the records an answer has.
+    pub policy: Policy,
+    /// The records.
+    pub records: Vec<RrData>,
+}
+
+/// A view of a set in a node.
+#[derive(Clone, Copy)]
+pub(crate) struct Set<'a> {
+    pub(crate) rtype: Type,
+    pub(crate) policy: Policy,
+    pub(crate) count: u16,
+    pub(crate) ttl: Ttl,
+    body: &'a [u8],
+}
+
+/// What a chosen item says.
+pub(crate) struct Item<'a> {
+    /// The record in wire form, its owner a pointer to the question.
+    pub(crate) record: &'a [u8],
+    /// Addresses of its target: records without owners.
+    pub(crate) addresses: &'a [u8],
+}
+
+/// A node in the making: the same, but of growing parts.
+pub(crate) struct NodeEdit {
+    name: NameBuf,
+    children: u32,
+    sets: Vec<SetEdit>,
+}
+
+struct SetEdit {
+    rtype: Type,
+    policy: Policy,
+    count: u16,
+    ttl: Ttl,
+    body: Vec<u8>,
+}
+
+const NAME_AT: usize = 8;
+const SET_HEADER: usize = 14;
+/// Octets of a record before its RDATA: owner pointer, type, class, TTL, length.
+pub(crate) const RECORD_HEADER: usize = 12;
+/// A pointer to the question's name (RFC 1035 §4.1.4).
+pub(crate) const QUESTION_POINTER: u16 = 0xC00C;
+/// Marks an item that is an alias; private use (RFC 6895 §3.1).
+pub(crate) const ALIAS: Type = Type(65401);
+
+impl Node {
+    pub(crate) fn name(&self) -> &Name {
+        let len = usize::from(self.0.first().copied().unwrap_or(0));
+        self.0.get(NAME_AT..NAME_AT + len).and_then(|bytes| Name::from_wire(bytes).ok()).unwrap_or(Name::ROOT)
+    }
+
+    /// Whether this is the node of `name`, which is in lower case.
+    pub(crate) fn is(&self, name: &Name) -> bool {
+        self.0.get(NAME_AT..NAME_AT + name.len()) == Some(name.as_wire())
+            && self.0.first().copied().map(usize::from) == Some(name.len())
+    }
+
+    pub(crate) fn flags(&self) -> NodeFlags {
+        NodeFlags(self.0.get(1).copied().unwrap_or(0))
+    }
+
+    pub(crate) fn children(&self) -> u32 {
+        read_u32(&self.0, 4)
+    }
+
+    pub(crate) fn sets(&self) -> Sets<'_> {
+        let len = usize::from(self.0.first().copied().unwrap_or(0));
+        Sets { left: read_u16(&self.0, 2), bytes: self.0.get(NAME_AT + len..).unwrap_or_default() }
+    }
+
+    pub(crate) fn set(&self, rtype: Type) -> Option<Set<'_>> {
+        self.sets().find(|set| set.rtype == rtype)
+    }
+
+    /// Octets in memory, without the allocator's.
+    pub(crate) fn octets(&self) -> usize {
+        self.0.len() + 2 * size_of::<usize>()
+    }
+
+    /// Counts children; in place where no other version of the zone has this node.
+    pub(crate) fn set_children(&mut self, children: u32) {
+        if Arc::get_mut(&mut self.0).is_none() {
+            self.0 = Arc::from(&*self.0);
+        }
+        if let Some(to) = Arc::get_mut(&mut self.0).and_then(|bytes| bytes.get_mut(4..8)) {
+            to.copy_from_slice(&children.to_be_bytes());
+        }
+    }
+}
+
+/// The sets of a node.
+#[derive(Clone)]
+pub(crate) struct Sets<'a> {
+    left: u16,
+    bytes: &'a [u8],
+}
+
+impl<'a> Iterator for Sets<'a> {
+    type Item = Set<'a>;
+
+    fn next(&mut self) -> Option<Set<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let (header, rest) = self.bytes.split_first_chunk::<SET_HEADER>()?;
+        let [a, b, policy, most, c, d, e, f, g, h, i, j, k, l] = *header;
+        let (body, rest) = rest.split_at_checked(u32::from_be_bytes([i, j, k, l]) as usize)?;
+        self.bytes = rest;
+        Some(Set {
+            rtype: Type(u16::from_be_bytes([a, b])),
+            policy: match policy {
+                0 => Policy::All,
+                1 => Policy::Sample(most),
+                _ => Policy::One,
+            },
+            count: u16::from_be_bytes([c, d]),
+            ttl: Ttl::from_secs(u32::from_be_bytes([e, f, g, h])),
+            body,
+        })
+    }
+}
+
+impl<'a> Set<'a> {
+    /// All records in wire form, if that is what an answer has.
+    pub(crate) fn whole(&self) -> &'a [u8] {
+        self.body
+    }
+
+    /// The item at `at`, which is below `count`; not for [`Policy::All`].
+    pub(crate) fn item(&self, at: usize) -> Option<Item<'a>> {
+        let start = if at == 0 { self.index_len() } else { read_u32(self.body, (at - 1) * 8) as usize };
+        let item = self.body.get(start..read_u32(self.body, at * 8) as usize)?;
+        let rdata_len = usize::from(read_u16(item, RECORD_HEADER - 2));
+        let (record, addresses) = item.split_at_checked(RECORD_HEADER + rdata_len)?;
+        Some(Item { record, addresses })
+    }
+
+    /// The item whose share of all weights `random` falls into; none if all weigh nothing.
+    pub(crate) fn weighted(&self, random: u64) -> Option<Item<'a>> {
+        let total = read_u32(self.body, (usize::from(self.count) - 1) * 8 + 4);
+        let point = ((u128::from(random) * u128::from(total)) >> 64) as u32;
+        if total == 0 {
+            return None;
+        }
+        let (mut low, mut high) = (0usize, usize::from(self.count));
+        while low < high {
+            let middle = (low + high) / 2;
+            if read_u32(self.body, middle * 8 + 4) > point { high = middle } else { low = middle + 1 }
+        }
+        self.item(low)
+    }
+
+    /// The RDATA of every record.
+    pub(crate) fn rdatas(self) -> impl Iterator<Item = &'a [u8]> {
+        self.records().map(|record| record.get(RECORD_HEADER..).unwrap_or_default())
+    }
+
+    /// Every record in wire form, its owner a pointer to the question; aliases are none.
+    pub(crate) fn records(self) -> impl Iterator<Item = &'a [u8]> {
+        let mut rest = if self.policy == Policy::All { self.body } else { &[] };
+        let mut items = if self.policy == Policy::All { 0..0 } else { 0..usize::from(self.count) };
+        std::iter::from_fn(move || {
+            if let Some(at) = items.next() {
+                return self.item(at).map(|item| item.record);
+            }
+            let len = RECORD_HEADER + usize::from(read_u16(rest, RECORD_HEADER - 2));
+            let (record, after) = rest.split_at_checked(len)?;
+            rest = after;
+            Some(record)
+        })
+        .filter(|record| read_u16(record, 2) != ALIAS.0)
+    }
+
+    fn index_len(&self) -> usize {
+        usize::from(self.count) * 8
+    }
+
+    fn edit(&self) -> SetEdit {
+        SetEdit {
+            rtype: self.rtype,
+            policy: self.policy,
+            count: self.count,
+            ttl: self.ttl,
+            body: self.body.into(),
+        }
+    }
+}
+
+impl NodeEdit {
+    pub(crate) fn new(name: &Name) -> NodeEdit {
+        NodeEdit { name: name.to_lowercase(), children: 0, sets: Vec::new() }
+    }
+
+    pub(crate) fn of(node: &Node) -> NodeEdit {
+        NodeEdit {
+            name: node.name().to_buf(),
+            children: node.children(),
+            sets: node.sets().map(|set| set.edit()).collect(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Whether the name has neither records nor names below it: then it does not exist (RFC 8020 §2).
+    pub(crate) fn is_empty(&self) -> bool {
+        self.children == 0 && self.sets.is_empty()
+    }
+
+    /// Adds a record to a set of all; a record that is there already changes nothing, and says so.
+    pub(crate) fn add(&mut self, rtype: Type, ttl: Ttl, rdata: &[u8]) -> Result<bool, SetTooLarge> {
+        let set = match self.sets.iter_mut().position(|set| set.rtype == rtype) {
+            Some(at) => &mut self.sets[at],
+            None => {
+                self.sets.push(SetEdit { rtype, policy: Policy::All, count: 0, ttl, body: Vec::new() });
+                self.sets.last_mut().ok_or(SetTooLarge)?
+            }
+        };
+        if set.as_set().rdatas().any(|there| there == rdata) {
+            return Ok(false);
+        }
+        // An RRset has one TTL: the smallest (RFC 2181 §5.2).
+        if ttl < set.ttl {
+            set.set_ttl(ttl);
+        }
+        let ttl = set.ttl;
+        if set.body.len() + RECORD_HEADER + rdata.len() > MAX_SET_LEN {
+            return Err(SetTooLarge);
+        }
+        push_record(&mut set.body, QUESTION_POINTER, rtype, ttl, rdata);
+        set.count += 1;
+        Ok(true)
+    }
+
+    /// Replaces the set of this type.
+    pub(crate) fn put(&mut self, set: &RrSet) -> Result<(), SetTooLarge> {
+        self.sets.retain(|there| there.rtype != set.rtype);
+        if set.records.is_empty() {
+            return Ok(());
+        }
+        self.sets.push(SetEdit::compile(set)?);
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, rtype: Type) {
+        self.sets.retain(|set| set.rtype != rtype);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.sets.clear();
+    }
+
+    /// Takes out one record; its set goes with the last.
+    pub(crate) fn remove_record(&mut self, rtype: Type, rdata: &[u8]) -> bool {
+        let Some(set) = self.sets.iter_mut().find(|set| set.rtype == rtype) else { return false };
+        let before = set.count;
+        let ttl = set.ttl;
+        let kept: Vec<Vec<u8>> =
+            set.as_set().rdatas().filter(|there| *there != rdata).map(<[u8]>::to_vec).collect();
+        set.body.clear();
+        for rdata in &kept {
+            push_record(&mut set.body, QUESTION_POINTER, rtype, ttl, rdata);
+        }
+        set.count = kept.len() as u16;
+        let removed = set.count != before;
+        self.sets.retain(|set| set.count > 0);
+        removed
+    }
+
+    pub(crate) fn compile(&self) -> Node {
+        let body: usize = self.sets.iter().map(|set| SET_HEADER + set.body.len()).sum();
+        let mut bytes = Vec::with_capacity(NAME_AT + self.name.len() + body);
+        let flags = self.sets.iter().fold(0, |flags, set| flags | NodeFlags::of(set.rtype));
+        bytes.extend_from_slice(&[self.name.len() as u8, flags]);
+        bytes.extend_from_slice(&(self.sets.len() as u16).to_be_bytes());
+        bytes.extend_from_slice(&self.children.to_be_bytes());
+        bytes.extend_from_slice(self.name.as_wire());
+        for set in &self.sets {
+            set.write(&mut bytes);
+        }
+        Node(bytes.into())
+    }
+}
+
+impl SetEdit {
+    fn compile(set: &RrSet) -> Result<SetEdit, SetTooLarge> {
+        let count = u16::try_from(set.records.len()).map_err(|_| SetTooLarge)?;
+        let mut body = Vec::new();
+        if set.policy != Policy::All {
+            body.resize(set.records.len() * 8, 0);
+        }
+        let mut weights = 0u32;
+        for (at, record) in set.records.iter().enumerate() {
+            match &record.alias {
+                Some(target) => push_record(&mut body, QUESTION_POINTER, ALIAS, set.ttl, target.as_wire()),
+                None => push_record(&mut body, QUESTION_POINTER, set.rtype, set.ttl, &record.rdata),
+            }
+            if set.policy == Policy::All {
+                continue;
+            }
+            for (rtype, address) in &record.addresses {
+                push_fields(&mut body, *rtype, set.ttl, address);
+            }
+            weights += u32::from(record.weight);
+            let end = u32::try_from(body.len()).map_err(|_| SetTooLarge)?;
+            if let Some(entry) = body.get_mut(at * 8..at * 8 + 8) {
+                let (to_end, to_weights) = entry.split_at_mut(4);
+                to_end.copy_from_slice(&end.to_be_bytes());
+                to_weights.copy_from_slice(&weights.to_be_bytes());
+            }
+        }
+        if set.policy == Policy::All && body.len() > MAX_SET_LEN {
+            return Err(SetTooLarge);
+        }
+        Ok(SetEdit { rtype: set.rtype, policy: set.policy, count, ttl: set.ttl, body })
+    }
+
+    fn as_set(&self) -> Set<'_> {
+        Set { rtype: self.rtype, policy: self.policy, count: self.count, ttl: self.ttl, body: &self.body }
+    }
+
+    fn set_ttl(&mut self, ttl: Ttl) {
+        self.ttl = ttl;
+        let mut at = 0;
+        while let Some(to) = self.body.get_mut(at + 6..at + 10) {
+            to.copy_from_slice(&ttl.as_secs().to_be_bytes());
+            at += RECORD_HEADER + usize::from(read_u16(&self.body, at + RECORD_HEADER - 2));
+        }
+    }
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        let (policy, most) = match self.policy {
+            Policy::All => (0, 0),
+            Policy::Sample(most) => (1, most),
+            Policy::One => (2, 1),
+        };
+        bytes.extend_from_slice(&self.rtype.0.to_be_bytes());
+        bytes.extend_from_slice(&[policy, most]);
+        bytes.extend_from_slice(&self.count.to_be_bytes());
+        bytes.extend_from_slice(&self.ttl.as_secs().to_be_bytes());
+        bytes.extend_from_slice(&(self.body.len() as u32).to_be_bytes());
+        bytes.extend_from_slice(&self.body);
+    }
+}
+
+fn push_record(bytes: &mut Vec<u8>, owner: u16, rtype: Type, ttl: Ttl, rdata: &[u8]) {
+    bytes.extend_from_slice(&owner.to_be_bytes());
+    push_fields(bytes, rtype, ttl, rdata);
+}
+
+/// A record without its owner.
+pub(crate) fn push_fields(bytes: &mut Vec<u8>, rtype: Type, ttl: Ttl, rdata: &[u8]) {
+    bytes.extend_from_slice(&rtype.0.to_be_bytes());
+    bytes.extend_from_slice(&Class::IN.0.to_be_bytes());
+    bytes.extend_from_slice(&ttl.as_secs().to_be_bytes());
+    bytes.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
+    bytes.extend_from_slice(rdata);
+}
+
+pub(crate) fn read_u16(bytes: &[u8], at: usize) -> u16 {
+    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u16::from_be_bytes(*word))
+}
+
+pub(crate) fn read_u32(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u32::from_be_bytes(*word))
+}
+
+/// The set would not fit into a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SetTooLarge;
+
+impl fmt::Display for SetTooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the records of one name and type do not fit into a message of 64 KiB")
+    }
+}
+
+impl std::error::Error for SetTooLarge {}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} [{}]",
+            self.name(),
+            self.sets().map(|set| set.rtype.to_string()).collect::<Vec<_>>().join(" ")
+        )
+    }
+}
+
+/// Octets that the records of one set may have: a message less header, longest question and OPT.
+const MAX_SET_LEN: usize = cartonym_wire::MAX_MESSAGE_LEN - 12 - 259 - 64;
