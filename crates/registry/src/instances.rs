@@ -132,3 +132,71 @@ impl Instances {
 fn search(run: &[Arc<InstanceEntry>], id: &str) -> Result<usize, usize> {
     run.binary_search_by(|entry| -> Ordering { entry.instance.id().as_str().cmp(id) })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entry(id: &str, revision: u64) -> InstanceEntry {
+        let json = format!(r#"{{"id":"{id}","attributes":{{}},"created":0}}"#);
+        InstanceEntry { revision: Revision(revision), instance: serde_json::from_str(&json).unwrap() }
+    }
+
+    fn ids<'a>(entries: impl Iterator<Item = &'a Arc<InstanceEntry>>) -> Vec<&'a str> {
+        entries.map(|entry| entry.instance.id().as_str()).collect()
+    }
+
+    /// Makes the same changes to `Instances` and to a sorted map.
+    fn both(changes: impl IntoIterator<Item = (u32, bool)>) -> (Instances, BTreeMap<String, u64>) {
+        let (mut instances, mut naive) = (Instances::default(), BTreeMap::new());
+        for (revision, (n, add)) in changes.into_iter().enumerate() {
+            let (id, revision) = (format!("i{n}"), revision as u64);
+            let (before, expected) = match add {
+                true => (instances.insert(entry(&id, revision)), naive.insert(id, revision)),
+                false => (instances.remove(&id), naive.remove(&id)),
+            };
+            assert_eq!(before.map(|entry| entry.revision.0), expected);
+        }
+        (instances, naive)
+    }
+
+    fn check(instances: &Instances, naive: &BTreeMap<String, u64>) {
+        let expected: Vec<_> = naive.keys().map(String::as_str).collect();
+        assert_eq!(ids(instances.iter()), expected);
+        assert_eq!((instances.len(), instances.is_empty()), (naive.len(), naive.is_empty()));
+        for (position, id) in expected.iter().enumerate().step_by(97) {
+            assert_eq!(instances.get(id).map(|entry| entry.revision.0), naive.get(*id).copied());
+            assert_eq!(ids(instances.after(&id.parse().unwrap())), expected[position + 1..]);
+            let round = [&expected[position..], &expected[..position]].concat();
+            assert_eq!(ids(instances.from_position(position + 3 * expected.len())), round);
+        }
+    }
+
+    #[test]
+    fn ids_in_ascending_and_in_descending_order_stay_sorted() {
+        let (instances, naive) = both((0..2000).map(|n| (n, true)));
+        check(&instances, &naive);
+        let (instances, naive) = both((0..2000).rev().map(|n| (n, true)));
+        check(&instances, &naive);
+    }
+
+    #[test]
+    fn of_none_there_is_no_first() {
+        let none = Instances::default();
+        assert_eq!(ids(none.from_position(7)), [""; 0]);
+        assert_eq!(ids(none.after(&"i".parse().unwrap())), [""; 0]);
+        assert!(none.get("i").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn they_are_what_a_sorted_map_is(changes in prop::collection::vec((0..1500u32, prop::bool::weighted(0.7)), 0..3000)) {
+            let (instances, naive) = both(changes);
+            check(&instances, &naive);
+        }
+    }
+}
