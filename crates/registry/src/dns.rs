@@ -1,10 +1,345 @@
 //! What DNS answers for what the registry holds.
+//!
+//! A namespace is a zone, a service a name in it, and an instance of a service with SRV records a name below that.
+//! Namespaces of one name, in different networks, share a zone. A service's own name goes before an instance's, should
+//! the two be the same.
 
-use crate::model::{Model, Touched};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-/// The table that DNS answers from.
-#[derive(Debug, Default)]
-pub struct RecordTable {}
+use cartonym_wire::{Name, NameBuf, Ttl, Type};
+use cartonym_zone::{Policy, RecordTable, RrData, RrSet, Snapshot, Zone, ZoneEdit};
 
-/// Makes `table` answer what `model` holds for what `touched` says has changed.
-pub(crate) fn rebuild(_model: &Model, _touched: &Touched, _table: &RecordTable) {}
+use crate::model::{Model, NamespaceEntry, ServiceEntry, Touched};
+use crate::service::{DnsConfig, RecordType, RoutingPolicy};
+use crate::{Instance, InstanceId, Revision};
+
+/// What DNS says of itself in the SOA and NS records of every namespace.
+#[derive(Debug, Clone)]
+pub struct DnsOptions {
+    /// The name server's name.
+    pub name_server: NameBuf,
+    /// The mailbox of who is responsible, as a name (RFC 1035 §3.3.13).
+    pub contact: NameBuf,
+    /// The TTL of a namespace's SOA where the API did not set one, and with it that of negative answers. Short, so that a
+    /// name that is asked for too early is not lost for minutes.
+    pub soa_ttl: Ttl,
+    /// Records in a MULTIVALUE answer where the service does not say.
+    pub max_answers: u16,
+}
+
+/// Keeps a table in step with the model.
+#[derive(Debug)]
+pub(crate) struct Dns {
+    options: DnsOptions,
+    table: Arc<RecordTable>,
+}
+
+/// What has changed in one zone, by service; its SOA changes in any case.
+type ZoneChange<'a> = BTreeMap<&'a str, NameChange>;
+
+/// What has changed at one service's name.
+#[derive(Default)]
+struct NameChange {
+    instances: BTreeSet<InstanceId>,
+    all_instances: bool,
+}
+
+impl Dns {
+    pub(crate) fn new(options: DnsOptions, seed: u64) -> Self {
+        Self { options, table: Arc::new(RecordTable::new(seed)) }
+    }
+
+    pub(crate) fn table(&self) -> &Arc<RecordTable> {
+        &self.table
+    }
+
+    /// Makes DNS answer what `model` holds where `touched` says that something changed; costs what was touched.
+    pub(crate) fn publish(&self, model: &Model, touched: &Touched) {
+        if touched.all {
+            return self.table.publish(self.everything(model));
+        }
+        let changes = changes(model, touched);
+        if changes.is_empty() {
+            return;
+        }
+        let before = self.table.snapshot();
+        let snapshot = changes.iter().fold((*before).clone(), |snapshot, (origin, change)| {
+            self.change_zone(model, snapshot, origin, change)
+        });
+        drop(before);
+        self.table.publish(snapshot);
+    }
+
+    fn everything(&self, model: &Model) -> Snapshot {
+        let origins: BTreeSet<String> =
+            dns_namespaces(model).map(|entry| fold(&entry.namespace.name)).collect();
+        let empty = Snapshot::new(self.table.hasher());
+        origins
+            .iter()
+            .fold(empty, |snapshot, origin| self.change_zone(model, snapshot, origin, &ZoneChange::new()))
+    }
+
+    fn change_zone(
+        &self,
+        model: &Model,
+        snapshot: Snapshot,
+        origin: &str,
+        change: &ZoneChange<'_>,
+    ) -> Snapshot {
+        let Ok(origin_name) = origin.parse::<NameBuf>() else { return snapshot };
+        let namespaces: Vec<_> = namespaces_of(model, origin).collect();
+        if namespaces.is_empty() {
+            return snapshot.without(&origin_name);
+        }
+        let hasher = self.table.hasher();
+        let there = snapshot.zone(&origin_name);
+        let edit =
+            there.map_or_else(|| Zone::new(&origin_name, hasher).edit(hasher), |zone| zone.edit(hasher));
+        let mut writer = Writer { edit, origin: &origin_name, options: &self.options };
+        writer.apex(&namespaces, model.revision());
+        if there.is_some() {
+            for (service, names) in change {
+                writer.service(service, &entries_of(model, &namespaces, service), names);
+            }
+        } else {
+            let all = NameChange { all_instances: true, ..NameChange::default() };
+            for service in services_of(model, &namespaces) {
+                writer.service(&service, &entries_of(model, &namespaces, &service), &all);
+            }
+        }
+        snapshot.with(Arc::new(writer.edit.finish()))
+    }
+}
+
+/// What was touched, by zone and name.
+fn changes<'a>(model: &Model, touched: &'a Touched) -> BTreeMap<String, ZoneChange<'a>> {
+    let mut changes: BTreeMap<String, ZoneChange<'_>> = BTreeMap::new();
+    for (id, name) in &touched.namespaces {
+        if model.namespace(*id).is_none_or(|entry| entry.namespace.has_dns()) {
+            changes.entry(fold(name)).or_default();
+        }
+    }
+    for service in touched.services.values() {
+        let Some(within) = model.namespace(service.namespace).filter(|entry| entry.namespace.has_dns())
+        else {
+            continue;
+        };
+        let zone = changes.entry(fold(&within.namespace.name)).or_default();
+        let name = zone.entry(service.name.as_str()).or_default();
+        name.all_instances |= service.whole;
+        name.instances.extend(service.instances.iter().cloned());
+    }
+    changes
+}
+
+/// Writes names of one zone.
+struct Writer<'a> {
+    edit: ZoneEdit,
+    origin: &'a Name,
+    options: &'a DnsOptions,
+}
+
+impl Writer<'_> {
+    /// The zone's SOA and NS: the serial rises with every revision that changes the zone.
+    fn apex(&mut self, namespaces: &[&NamespaceEntry], revision: Revision) {
+        let given = namespaces.iter().filter_map(|entry| entry.namespace.soa_ttl).min();
+        let ttl = given.map_or(self.options.soa_ttl, Ttl::from_secs);
+        let mut soa = self.options.name_server.as_wire().to_vec();
+        soa.extend_from_slice(self.options.contact.as_wire());
+        for number in [revision.0 as u32, REFRESH, RETRY, EXPIRE, ttl.as_secs()] {
+            soa.extend_from_slice(&number.to_be_bytes());
+        }
+        let sets = [(Type::SOA, ttl, soa), (Type::NS, NS_TTL, self.options.name_server.as_wire().to_vec())];
+        for (rtype, ttl, rdata) in sets {
+            let records = vec![RrData { rdata, ..RrData::default() }];
+            self.put(self.origin, &RrSet { rtype, ttl, policy: Policy::All, records });
+        }
+    }
+
+    /// A service's name, and those of its instances that changed. Without entries, it is taken out.
+    fn service(&mut self, service: &str, entries: &[&ServiceEntry], change: &NameChange) {
+        let Some(owner) = below(service, self.origin) else { return };
+        for kind in [RecordType::A, RecordType::Aaaa, RecordType::Srv, RecordType::Cname] {
+            let set = self.service_set(&owner, kind, entries);
+            self.put(&owner, &set);
+        }
+        for id in &change.instances {
+            let instance = entries.iter().find_map(|entry| Some((*entry, entry.instances.get(id.as_str())?)));
+            self.instance(&owner, id.as_str(), instance.map(|(entry, there)| (entry, &there.instance)));
+        }
+        if change.all_instances {
+            for (entry, there) in instances_of(entries) {
+                self.instance(&owner, there.id().as_str(), Some((entry, there)));
+            }
+        }
+    }
+
+    /// The name of an instance, which SRV records point to.
+    fn instance(&mut self, service: &Name, id: &str, there: Option<(&ServiceEntry, &Instance)>) {
+        let Some(owner) = below(id, service) else { return };
+        let ttl = there.and_then(|(entry, _)| entry.service.dns.as_ref()).and_then(target_ttl);
+        for (rtype, address) in [
+            (Type::A, there.and_then(|(_, there)| v4(there))),
+            (Type::AAAA, there.and_then(|(_, there)| v6(there))),
+        ] {
+            let record = ttl.and(address).map(|rdata| RrData { rdata, ..RrData::default() });
+            let set = RrSet {
+                rtype,
+                ttl: ttl.unwrap_or_default(),
+                policy: Policy::All,
+                records: record.into_iter().collect(),
+            };
+            self.put(&owner, &set);
+        }
+    }
+
+    /// The records of one type at a service's name: of the fit instances, or of all if none is.
+    fn service_set(&self, owner: &Name, kind: RecordType, entries: &[&ServiceEntry]) -> RrSet {
+        let configs = entries.iter().filter_map(|entry| entry.service.dns.as_ref());
+        let ttl = configs.clone().filter_map(|dns| dns.ttl(kind)).min();
+        let mut policy = Policy::Sample(self.max_answers(entries));
+        if configs.clone().any(|dns| dns.policy() == RoutingPolicy::Weighted) {
+            policy = Policy::One;
+        }
+        let rtype = wire_type(kind);
+        let Some(ttl) = ttl else { return RrSet { rtype, ttl: Ttl::ZERO, policy, records: Vec::new() } };
+        let data = |fit: bool| -> Vec<RrData> {
+            instances_of(entries)
+                .filter(|(entry, _)| entry.service.has_record(kind))
+                .filter(|(entry, there)| !fit || there.is_fit(&entry.service.health))
+                .filter_map(|(_, there)| data(owner, kind, there, policy))
+                .collect()
+        };
+        let fit = data(true);
+        // Nobody fit means that the check is wrong at least as often as that everything is down.
+        let records = if fit.is_empty() { data(false) } else { fit };
+        RrSet { rtype, ttl: Ttl::from_secs(ttl), policy, records }
+    }
+
+    fn max_answers(&self, entries: &[&ServiceEntry]) -> u16 {
+        entries.iter().find_map(|entry| entry.service.max_answers()).unwrap_or(self.options.max_answers)
+    }
+
+    fn put(&mut self, owner: &Name, set: &RrSet) {
+        // Names were checked when they were registered; a set that fits no message is not to be had by DNS at all.
+        match self.edit.put(owner, set) {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::warn!(%owner, rtype = %set.rtype, records = set.records.len(), %error, "not answered by DNS");
+            }
+        }
+    }
+}
+
+/// One instance's record of a type, if it has one.
+fn data(owner: &Name, kind: RecordType, instance: &Instance, policy: Policy) -> Option<RrData> {
+    let weight = u16::from(instance.weight());
+    if let Some(target) = instance.alias() {
+        let target = target.parse().ok().filter(|_| policy == Policy::One)?;
+        return Some(RrData { weight, alias: Some(target), ..RrData::default() });
+    }
+    let addresses = || [(Type::A, v4(instance)), (Type::AAAA, v6(instance))];
+    let (rdata, addresses) = match kind {
+        RecordType::A => (v4(instance)?, Vec::new()),
+        RecordType::Aaaa => (v6(instance)?, Vec::new()),
+        RecordType::Cname => (instance.cname()?.parse::<NameBuf>().ok()?.as_wire().to_vec(), Vec::new()),
+        RecordType::Srv => {
+            let target = below(instance.id().as_str(), owner)?;
+            let mut rdata = [SRV_PRIORITY, SRV_WEIGHT, instance.port()?].map(u16::to_be_bytes).concat();
+            rdata.extend_from_slice(target.as_wire());
+            (rdata, addresses().into_iter().filter_map(|(rtype, address)| Some((rtype, address?))).collect())
+        }
+    };
+    Some(RrData { rdata, weight, addresses, alias: None })
+}
+
+/// The TTL of an instance's own addresses: that of the service's, or of the SRV record that leads there.
+fn target_ttl(dns: &DnsConfig) -> Option<Ttl> {
+    let srv = dns.ttl(RecordType::Srv)?;
+    let address = dns.ttl(RecordType::A).or(dns.ttl(RecordType::Aaaa));
+    Some(Ttl::from_secs(address.unwrap_or(srv)))
+}
+
+fn dns_namespaces(model: &Model) -> impl Iterator<Item = &NamespaceEntry> {
+    model.namespaces().filter(|entry| entry.namespace.has_dns())
+}
+
+/// The namespaces that share the zone at `origin`.
+fn namespaces_of<'m>(model: &'m Model, origin: &str) -> impl Iterator<Item = &'m NamespaceEntry> {
+    dns_namespaces(model).filter(move |entry| entry.namespace.name.eq_ignore_ascii_case(origin))
+}
+
+/// The services of this name that DNS answers for.
+fn entries_of<'m>(model: &'m Model, namespaces: &[&NamespaceEntry], service: &str) -> Vec<&'m ServiceEntry> {
+    namespaces
+        .iter()
+        .filter_map(|entry| model.service_by_name(entry.namespace.id, service))
+        .filter(|entry| entry.service.dns.is_some())
+        .collect()
+}
+
+/// The names of all services.
+fn services_of(model: &Model, namespaces: &[&NamespaceEntry]) -> BTreeSet<String> {
+    let services = namespaces.iter().flat_map(|entry| model.services_in(entry.namespace.id));
+    services.map(|entry| fold(&entry.service.name)).collect()
+}
+
+fn instances_of<'m>(entries: &[&'m ServiceEntry]) -> impl Iterator<Item = (&'m ServiceEntry, &'m Instance)> {
+    entries.iter().flat_map(|entry| entry.instances.iter().map(|there| (*entry, &there.instance)))
+}
+
+/// `text`, whose dots divide labels, below `parent`; `.` is the parent itself. None where DNS cannot hold it.
+fn below(text: &str, parent: &Name) -> Option<NameBuf> {
+    if text == "." {
+        return Some(parent.to_buf());
+    }
+    text.rsplit('.').try_fold(parent.to_buf(), |name, label| NameBuf::child(label.as_bytes(), &name).ok())
+}
+
+fn v4(instance: &Instance) -> Option<Vec<u8>> {
+    instance.ipv4().map(|address| address.octets().to_vec())
+}
+
+fn v6(instance: &Instance) -> Option<Vec<u8>> {
+    instance.ipv6().map(|address| address.octets().to_vec())
+}
+
+fn wire_type(kind: RecordType) -> Type {
+    match kind {
+        RecordType::A => Type::A,
+        RecordType::Aaaa => Type::AAAA,
+        RecordType::Srv => Type::SRV,
+        RecordType::Cname => Type::CNAME,
+    }
+}
+
+fn fold(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+impl Default for DnsOptions {
+    fn default() -> Self {
+        // `.internal` is nobody's in the public DNS; these are two short names under it.
+        let name = |labels: [&[u8]; 3]| {
+            labels
+                .iter()
+                .rev()
+                .fold(NameBuf::ROOT, |name, label| NameBuf::child(label, &name).unwrap_or(name))
+        };
+        Self {
+            name_server: name([b"ns", b"cartonym", b"internal"]),
+            contact: name([b"hostmaster", b"cartonym", b"internal"]),
+            soa_ttl: Ttl::from_secs(5),
+            max_answers: 8,
+        }
+    }
+}
+
+const SRV_PRIORITY: u16 = 1;
+const SRV_WEIGHT: u16 = 1;
+const NS_TTL: Ttl = Ttl::from_secs(3600);
+/// Seconds between a secondary's looks at the serial, between its retries, and until it gives up.
+const REFRESH: u32 = 60;
+const RETRY: u32 = 10;
+const EXPIRE: u32 = 1_209_600;

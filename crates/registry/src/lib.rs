@@ -5,16 +5,17 @@
 
 pub use attributes::{Attributes, InvalidAttributes, key};
 pub use backend::{Backend, BackendError, CommitError};
+pub use cartonym_zone::RecordTable;
 pub use change::{
     Change, Edit, Event, Expect, InvalidKey, InvalidRecord, Key, Prefix, Record, Revision, Stored,
 };
-pub use dns::RecordTable;
+pub use dns::DnsOptions;
 pub use history::{History, Snapshot};
 pub use ids::{InstanceId, InvalidId, NamespaceId, OperationId, ServiceId};
 pub use instance::{Health, HealthStatus, Instance, InvalidInstance, Verdict};
 pub use instances::{InstanceEntry, Instances};
 pub use memory::MemoryBackend;
-pub use model::{Model, NamespaceEntry, OperationEntry, ServiceEntry, Touched};
+pub use model::{Model, NamespaceEntry, OperationEntry, ServiceEntry, Touched, TouchedService};
 pub use names::NameError;
 pub use namespace::{InvalidNamespace, InvalidTags, Namespace, NamespaceKind, Tags};
 pub use operation::{Failure, Operation, OperationKind, OperationStatus, OperationView, Outcome, Targets};

@@ -63,10 +63,34 @@ pub struct OperationEntry {
 pub struct Touched {
     /// Whether it may be anything: the model was made anew.
     pub all: bool,
-    /// Namespaces made, changed or removed.
-    pub namespaces: HashSet<NamespaceId>,
-    /// Services made, changed or removed, or with an instance that was; and the namespace of each.
-    pub services: HashSet<(NamespaceId, ServiceId)>,
+    /// Namespaces made, changed or removed, by id, with their names.
+    pub namespaces: HashMap<NamespaceId, String>,
+    /// Services made, changed or removed, or with an instance that was.
+    pub services: HashMap<ServiceId, TouchedService>,
+}
+
+/// What was touched of a service.
+#[derive(Debug)]
+pub struct TouchedService {
+    /// Its namespace.
+    pub namespace: NamespaceId,
+    /// Its name.
+    pub name: String,
+    /// Whether the service itself was touched, and with it every instance.
+    pub whole: bool,
+    /// Instances made, changed or removed.
+    pub instances: HashSet<InstanceId>,
+}
+
+impl Touched {
+    fn service(&mut self, service: &Service) -> &mut TouchedService {
+        self.services.entry(service.id).or_insert_with(|| TouchedService {
+            namespace: service.namespace,
+            name: service.name.clone(),
+            whole: false,
+            instances: HashSet::new(),
+        })
+    }
 }
 
 impl Model {
@@ -216,7 +240,7 @@ impl Model {
             Record::Instance { service, instance } => {
                 // Without its service it is nobody's: a foreign hand wrote it, and there is nothing to answer with it.
                 let Some(entry) = self.services.get_mut(&service) else { return };
-                touched.services.insert((entry.service.namespace, service));
+                touched.service(&entry.service).instances.insert(instance.id().clone());
                 entry.instances_revision = revision;
                 if entry.instances.insert(InstanceEntry { revision, instance }).is_none() {
                     self.instances += 1;
@@ -232,7 +256,7 @@ impl Model {
     }
 
     fn put_namespace(&mut self, revision: Revision, namespace: Namespace, touched: &mut Touched) {
-        touched.namespaces.insert(namespace.id);
+        touched.namespaces.insert(namespace.id, namespace.name.clone());
         let services = match self.namespaces.remove(&namespace.id) {
             Some(before) => before.services,
             None => BTreeMap::new(),
@@ -242,7 +266,7 @@ impl Model {
 
     fn put_service(&mut self, revision: Revision, service: Service, touched: &mut Touched) {
         let id = service.id;
-        touched.services.insert((service.namespace, id));
+        touched.service(&service).whole = true;
         if let Some(within) = self.namespaces.get_mut(&service.namespace) {
             within.services.insert(within.namespace.unique_form(&service.name).into(), id);
         }
@@ -262,13 +286,16 @@ impl Model {
     fn delete(&mut self, revision: Revision, key: &Key, touched: &mut Touched) {
         match key {
             Key::Namespace(id) => {
-                self.namespaces.remove(id);
-                touched.namespaces.insert(*id);
+                if let Some(removed) = self.namespaces.remove(id) {
+                    touched.namespaces.insert(*id, removed.namespace.name);
+                }
             }
             Key::HttpName(name) => _ = self.http_names.remove(name),
             Key::Service(namespace, id) => {
-                touched.services.insert((*namespace, *id));
                 let Some(removed) = self.services.remove(id) else { return };
+                let touched = touched.service(&removed.service);
+                touched.whole = true;
+                touched.instances.extend(removed.instances.iter().map(|entry| entry.instance.id().clone()));
                 self.instances -= removed.instances.len();
                 if let Some(within) = self.namespaces.get_mut(namespace) {
                     within.services.remove(within.namespace.unique_form(&removed.service.name).as_str());
@@ -281,7 +308,7 @@ impl Model {
                 }
                 self.instances -= 1;
                 entry.instances_revision = revision;
-                touched.services.insert((entry.service.namespace, *service));
+                touched.service(&entry.service).instances.insert(id.clone());
             }
             Key::Operation(id) => self.forget(id),
         }

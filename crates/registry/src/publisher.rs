@@ -7,8 +7,9 @@ use futures_util::{FutureExt, StreamExt, stream::BoxStream};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
+use crate::dns::Dns;
 use crate::model::{Model, Touched};
-use crate::{Backend, BackendError, Event, RecordTable, Revision, Timestamp, dns};
+use crate::{Backend, BackendError, Event, Options, RecordTable, Revision, Timestamp};
 
 /// What the publisher writes, and everybody else reads.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(crate) struct Publisher {
     backend: Arc<dyn Backend>,
     events: BoxStream<'static, Result<Event, BackendError>>,
     published: Arc<Published>,
+    dns: Dns,
     clock: fn() -> Timestamp,
     /// The model that is being told anew, until it is complete.
     loading: Option<Model>,
@@ -39,16 +41,19 @@ const BATCH: usize = 1024;
 const RETRY: Duration = Duration::from_millis(200);
 
 impl Publisher {
-    pub(crate) fn new(backend: Arc<dyn Backend>, clock: fn() -> Timestamp) -> Self {
+    pub(crate) fn new(backend: Arc<dyn Backend>, options: &Options) -> Self {
+        // The table's order must not be the stranger's to guess.
+        let dns = Dns::new(options.dns.clone(), (options.random)());
         let published = Published {
             model: RwLock::default(),
-            table: Arc::default(),
+            table: Arc::clone(dns.table()),
             revision: watch::Sender::new(Revision::ZERO),
             away: Mutex::new(None),
         };
         let events = backend.watch(Revision::ZERO);
         let published = Arc::new(published);
-        Self { backend, events, published, clock, loading: None, touched: Touched::default() }
+        let (clock, touched) = (options.clock, Touched::default());
+        Self { backend, events, published, dns, clock, loading: None, touched }
     }
 
     pub(crate) fn published(&self) -> Arc<Published> {
@@ -137,7 +142,7 @@ impl Publisher {
     fn publish(&mut self) {
         let touched = std::mem::take(&mut self.touched);
         let model = self.published.model.read();
-        dns::rebuild(&model, &touched, &self.published.table);
+        self.dns.publish(&model, &touched);
         let revision = model.revision();
         drop(model);
         self.published

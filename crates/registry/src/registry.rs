@@ -15,9 +15,9 @@ use tokio::task::AbortHandle;
 use crate::operation::Request;
 use crate::publisher::{Published, Publisher};
 use crate::{
-    Backend, BackendError, Change, CommitError, Edit, Key, MemoryBackend, Model, Operation, OperationId,
-    OperationKind, OperationStatus, OperationView, Outcome, Record, RecordTable, Revision, Targets,
-    Timestamp,
+    Backend, BackendError, Change, CommitError, DnsOptions, Edit, Key, MemoryBackend, Model, Operation,
+    OperationId, OperationKind, OperationStatus, OperationView, Outcome, Record, RecordTable, Revision,
+    Targets, Timestamp,
 };
 
 pub use self::attributes::ServiceAttributesError;
@@ -57,6 +57,8 @@ pub struct Options {
     pub publish_wait: Duration,
     /// How long a custom verdict on an instance's health waits before it counts; AWS waits some 30 s.
     pub custom_health_delay: Duration,
+    /// What DNS says of itself.
+    pub dns: DnsOptions,
 }
 
 /// Why a registry is not opened.
@@ -109,7 +111,7 @@ impl Registry {
     ///
     /// The backend's, when it cannot tell what it holds.
     pub async fn open(backend: Arc<dyn Backend>, options: Options) -> Result<Self, OpenError> {
-        let mut publisher = Publisher::new(Arc::clone(&backend), options.clock);
+        let mut publisher = Publisher::new(Arc::clone(&backend), &options);
         publisher.load().await.map_err(|error| error.map_or(OpenError::Silent, OpenError::Backend))?;
         Ok(Self::start(backend, publisher, options))
     }
@@ -122,7 +124,8 @@ impl Registry {
     pub fn in_memory() -> Self {
         let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
         let options = Options::default();
-        Self::start(Arc::clone(&backend), Publisher::new(backend, options.clock), options)
+        let publisher = Publisher::new(Arc::clone(&backend), &options);
+        Self::start(backend, publisher, options)
     }
 
     /// The table that DNS answers from.
@@ -265,6 +268,7 @@ impl Default for Options {
             operations_kept: 100_000,
             publish_wait: Duration::from_secs(5),
             custom_health_delay: Duration::ZERO,
+            dns: DnsOptions::default(),
         }
     }
 }

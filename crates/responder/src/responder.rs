@@ -144,7 +144,7 @@ impl Responder {
             return Err((Rcode::BADVERS, None));
         }
         let opcode = request.message.header().flags.opcode();
-        match self.route(qname, request.question.qclass) {
+        match self.route(qname, &request.question) {
             Some(route) if opcode == Opcode::QUERY || route.chain.handles(opcode) => Ok(route),
             Some(_) => Err((Rcode::NOTIMP, None)),
             None if opcode == Opcode::QUERY => Err((Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE))),
@@ -152,13 +152,16 @@ impl Responder {
         }
     }
 
-    /// The route of a name: that of the longest zone. Other classes than IN have only the root's.
-    fn route(&self, qname: &Qname, class: Class) -> Option<&Route> {
-        match class {
-            Class::IN => self.routes.find(qname).map(|found| found.value),
-            Class::CH => self.routes.get(Name::ROOT),
+    /// The route of a name: that of the longest zone. Classes without zones of their own have only the root's.
+    fn route(&self, qname: &Qname, question: &Question<'_>) -> Option<&Route> {
+        let found = match (question.qclass, question.qtype) {
+            // DS stands on the parent's side of a cut (RFC 4035 §3.1.4.1).
+            (Class::IN, Type::DS) => self.routes.find_above(qname).or_else(|| self.routes.find(qname)),
+            (Class::IN, _) => self.routes.find(qname),
+            (Class::CH, _) => return self.routes.get(Name::ROOT),
             _ => None,
-        }
+        };
+        found.map(|found| found.value)
     }
 
     /// Octets that a response may have: what the client takes, and the operator allows (RFC 6891 §6.2.5).

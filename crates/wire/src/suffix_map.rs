@@ -53,9 +53,18 @@ impl<T> SuffixMap<T> {
 
     /// The value under the longest suffix of `qname`, with that suffix's depth and hash.
     pub fn find(&self, qname: &Qname) -> Option<Found<'_, T>> {
+        self.find_up_to(qname, qname.depth())
+    }
+
+    /// The value under the longest suffix of `qname` that has fewer labels than it: that of the parent side.
+    pub fn find_above(&self, qname: &Qname) -> Option<Found<'_, T>> {
+        self.find_up_to(qname, qname.depth().checked_sub(1)?)
+    }
+
+    fn find_up_to(&self, qname: &Qname, deepest: usize) -> Option<Found<'_, T>> {
         let mut found = None;
         let (mut hash, mut at) = (self.hasher.root(), 0);
-        let mut depths = self.depths & (u128::MAX >> (127 - qname.depth()));
+        let mut depths = self.depths & (u128::MAX >> (127 - deepest.min(127)));
         while depths != 0 {
             let depth = depths.trailing_zeros() as usize;
             depths &= depths - 1;

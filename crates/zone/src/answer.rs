@@ -190,7 +190,7 @@ impl<'z> Answer<'z, '_, '_> {
     }
 
     /// At most `most` records, each subset equally likely; all, turned by chance, where there are no more.
-    fn sample(&mut self, set: Set<'z>, most: u8, owner: Owner<'_>) -> Result<(), Full> {
+    fn sample(&mut self, set: Set<'z>, most: u16, owner: Owner<'_>) -> Result<(), Full> {
         let choice = Choice::new(usize::from(set.count), usize::from(most), self.ask.random);
         let start = self.out.len();
         for item in choice.indices().filter_map(|at| set.item(at)) {

@@ -6,7 +6,7 @@
 //! 2          sets            2, big-endian like all here
 //! 4          children        4
 //! 8          name            lower case, uncompressed
-//! 8 + name   sets:           type 2 · policy 1 · most 1 · records 2 · ttl 4 · body length 4 · body
+//! 8 + name   sets:           type 2 · policy 2 · most 2 · records 2 · ttl 4 · body length 4 · body
 //! ```
 //!
 //! The body of [`Policy::All`] is records in wire form, their owner a pointer to the question. The others choose, and
@@ -52,7 +52,7 @@ pub enum Policy {
     #[default]
     All,
     /// At most so many, chosen at random for each query; all, in an order of chance, where there are no more.
-    Sample(u8),
+    Sample(u16),
     /// One, chosen at random by weight.
     One,
 }
@@ -117,7 +117,7 @@ struct SetEdit {
 }
 
 const NAME_AT: usize = 8;
-const SET_HEADER: usize = 14;
+const SET_HEADER: usize = 16;
 /// Octets of a record before its RDATA: owner pointer, type, class, TTL, length.
 pub(crate) const RECORD_HEADER: usize = 12;
 /// A pointer to the question's name (RFC 1035 §4.1.4).
@@ -183,14 +183,14 @@ impl<'a> Iterator for Sets<'a> {
     fn next(&mut self) -> Option<Set<'a>> {
         self.left = self.left.checked_sub(1)?;
         let (header, rest) = self.bytes.split_first_chunk::<SET_HEADER>()?;
-        let [a, b, policy, most, c, d, e, f, g, h, i, j, k, l] = *header;
+        let [a, b, _, policy, m, n, c, d, e, f, g, h, i, j, k, l] = *header;
         let (body, rest) = rest.split_at_checked(u32::from_be_bytes([i, j, k, l]) as usize)?;
         self.bytes = rest;
         Some(Set {
             rtype: Type(u16::from_be_bytes([a, b])),
             policy: match policy {
                 0 => Policy::All,
-                1 => Policy::Sample(most),
+                1 => Policy::Sample(u16::from_be_bytes([m, n])),
                 _ => Policy::One,
             },
             count: u16::from_be_bytes([c, d]),
@@ -411,12 +411,13 @@ impl SetEdit {
 
     fn write(&self, bytes: &mut Vec<u8>) {
         let (policy, most) = match self.policy {
-            Policy::All => (0, 0),
+            Policy::All => (0u16, 0u16),
             Policy::Sample(most) => (1, most),
             Policy::One => (2, 1),
         };
         bytes.extend_from_slice(&self.rtype.0.to_be_bytes());
-        bytes.extend_from_slice(&[policy, most]);
+        bytes.extend_from_slice(&policy.to_be_bytes());
+        bytes.extend_from_slice(&most.to_be_bytes());
         bytes.extend_from_slice(&self.count.to_be_bytes());
         bytes.extend_from_slice(&self.ttl.as_secs().to_be_bytes());
         bytes.extend_from_slice(&(self.body.len() as u32).to_be_bytes());
