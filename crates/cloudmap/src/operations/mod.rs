@@ -6,7 +6,7 @@ mod errors;
 mod health;
 mod instances;
 mod namespaces;
-mod operations;
+mod progress;
 mod services;
 mod tags;
 mod views;
@@ -62,8 +62,8 @@ pub(crate) async fn run(call: &Call<'_>, name: &str, document: Value) -> Result<
         "GetInstancesHealthStatus" => health::get(call, &Request::decode(document)?),
         "UpdateInstanceCustomHealthStatus" => health::update(call, &Request::decode(document)?).await,
 
-        "GetOperation" => operations::get(call, &Request::decode(document)?),
-        "ListOperations" => operations::list(call, &Request::decode(document)?),
+        "GetOperation" => progress::get(call, &Request::decode(document)?),
+        "ListOperations" => progress::list(call, &Request::decode(document)?),
 
         "ListTagsForResource" => tags::list(call, &Request::decode(document)?),
         "TagResource" => tags::tag(call, Request::decode(document)?).await,

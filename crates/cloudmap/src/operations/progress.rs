@@ -1,4 +1,4 @@
-//! GetOperation and ListOperations: what became of what was asked for.
+//! GetOperation and ListOperations: how far it is what was asked for.
 
 use std::collections::BTreeMap;
 
