@@ -2,7 +2,7 @@
 //!
 //! A backend's tests say how one of its stores is opened, and take the suite:
 //!
-//! ```ignore
+//! ```text
 //! cartonym_registry::conformance_suite!(Folder::new());
 //! ```
 

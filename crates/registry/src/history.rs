@@ -47,6 +47,12 @@ impl History {
         }
     }
 
+    /// Forgets all changes: what the watchers know is no longer known to lead to `at`, so they are told everything.
+    pub fn restart(&self, at: Revision) {
+        self.changes.lock().clear();
+        self.latest.send_replace(at);
+    }
+
     /// The revision of the latest change.
     pub fn latest(&self) -> Revision {
         *self.latest.borrow()
@@ -109,6 +115,8 @@ impl<F: FnMut() -> Snapshot> Watcher<F> {
                 At::Lost => self.at = At::Snapshot((self.snapshot)()),
                 At::Snapshot(events) => match events.recv().await {
                     Some(Ok(Event::CaughtUp(revision))) => {
+                        // A backend may be read before it has told of its latest change.
+                        self.woken.wait_for(|latest| *latest >= revision).await.ok()?;
                         self.at = At::Revision(revision);
                         return Some(Ok(Event::CaughtUp(revision)));
                     }

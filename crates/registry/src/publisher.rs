@@ -1,6 +1,6 @@
 //! The one writer of the model and of DNS's table.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, stream::BoxStream};
@@ -24,7 +24,8 @@ pub(crate) struct Published {
 
 /// Takes in what a backend tells of, and publishes it.
 pub(crate) struct Publisher {
-    backend: Arc<dyn Backend>,
+    /// Weak, so that a backend goes with the last handle and not with this task.
+    backend: Weak<dyn Backend>,
     events: BoxStream<'static, Result<Event, BackendError>>,
     published: Arc<Published>,
     dns: Dns,
@@ -41,7 +42,7 @@ const BATCH: usize = 1024;
 const RETRY: Duration = Duration::from_millis(200);
 
 impl Publisher {
-    pub(crate) fn new(backend: Arc<dyn Backend>, options: &Options) -> Self {
+    pub(crate) fn new(backend: &Arc<dyn Backend>, options: &Options) -> Self {
         // The table's order must not be the stranger's to guess.
         let dns = Dns::new(options.dns.clone(), (options.random)());
         let published = Published {
@@ -53,6 +54,7 @@ impl Publisher {
         let events = backend.watch(Revision::ZERO);
         let published = Arc::new(published);
         let (clock, touched) = (options.clock, Touched::default());
+        let backend = Arc::downgrade(backend);
         Self { backend, events, published, dns, clock, loading: None, touched }
     }
 
@@ -116,7 +118,9 @@ impl Publisher {
         tokio::time::sleep(RETRY).await;
         self.loading = None;
         let from = self.published.model.read().revision();
-        self.events = self.backend.watch(from);
+        if let Some(backend) = self.backend.upgrade() {
+            self.events = backend.watch(from);
+        }
     }
 
     fn take(&mut self, event: Event) {

@@ -111,7 +111,7 @@ impl Registry {
     ///
     /// The backend's, when it cannot tell what it holds.
     pub async fn open(backend: Arc<dyn Backend>, options: Options) -> Result<Self, OpenError> {
-        let mut publisher = Publisher::new(Arc::clone(&backend), &options);
+        let mut publisher = Publisher::new(&backend, &options);
         publisher.load().await.map_err(|error| error.map_or(OpenError::Silent, OpenError::Backend))?;
         Ok(Self::start(backend, publisher, options))
     }
@@ -124,7 +124,7 @@ impl Registry {
     pub fn in_memory() -> Self {
         let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
         let options = Options::default();
-        let publisher = Publisher::new(Arc::clone(&backend), &options);
+        let publisher = Publisher::new(&backend, &options);
         Self::start(backend, publisher, options)
     }
 
