@@ -6,6 +6,7 @@
 
 mod answer;
 mod lookup;
+pub mod master;
 mod node;
 mod table;
 mod tree;
