@@ -5,6 +5,7 @@
 //! `Defer` promises a response and frees the worker. Nothing calls back up.
 
 mod configure;
+mod journal;
 mod query;
 mod resolver;
 mod response;
@@ -12,6 +13,7 @@ mod step;
 
 pub use cartonym_corefile as corefile;
 pub use configure::{Configure, Content, Page, Place, Settings, Setup, Shared, names};
+pub use journal::{Journal, Level, Written};
 pub use query::{Client, Context, OwnedQuery, Query, Transport};
 pub use resolver::{Resolve, Resolver};
 pub use response::Response;

@@ -1,11 +1,15 @@
 //! What a plugin writes to: the response in the making.
 
-use cartonym_wire::{Builder, Class, Ede, Flags, Full, Name, OptionCode, Rcode, Section, Ttl, Type};
+use cartonym_wire::{
+    Builder, Class, Ede, Flags, Full, Mark, Message, Name, OptionCode, Rcode, Section, Ttl, Type,
+};
 
 /// A response in the making. The header and the question stand already; OPT, TC and the counts are added at the end.
 pub struct Response<'b> {
     builder: Builder<'b>,
     rcode: Rcode,
+    /// Where the question ends.
+    start: Mark,
     /// Options for the OPT record, encoded; given back to whoever owns the room.
     options: &'b mut Vec<u8>,
 }
@@ -17,7 +21,8 @@ impl<'b> Response<'b> {
     /// A response over a builder that holds the question; `options` is room for OPT's options, emptied here.
     pub fn new(builder: Builder<'b>, options: &'b mut Vec<u8>) -> Response<'b> {
         options.clear();
-        Response { builder, rcode: Rcode::NOERROR, options }
+        let start = builder.mark();
+        Response { builder, rcode: Rcode::NOERROR, start, options }
     }
 
     /// Adds a record of class IN.
@@ -55,6 +60,11 @@ impl<'b> Response<'b> {
             self.set_truncated();
         }
         written
+    }
+
+    /// Takes all records back; rcode, flags and options stay.
+    pub fn clear_records(&mut self) {
+        self.builder.rewind(self.start);
     }
 
     /// Sets the rcode; the upper eight bits go into OPT.
@@ -105,6 +115,14 @@ impl<'b> Response<'b> {
     /// OPT's options so far, encoded.
     pub fn options(&self) -> &[u8] {
         self.options
+    }
+
+    /// The message so far, for who reads its records; its header is complete but for what OPT will add.
+    pub fn message(&mut self) -> Option<Message<'_>> {
+        let flags = self.builder.flags().with_rcode(self.rcode);
+        self.builder.set_flags(flags);
+        self.builder.finish();
+        Message::new(self.builder.as_bytes()).ok()
     }
 
     /// The message itself, for who writes octets.
