@@ -235,18 +235,29 @@ impl<'b> Builder<'b> {
 
     /// Writes a name, its longest known end as a pointer.
     fn name(&mut self, name: &Name) -> Result<(), Full> {
+        let start = self.len;
         let mut rest = name;
         while !rest.is_root() {
             if let Some(at) = self.find(rest) {
-                return self.put(&(0xC000 | at).to_be_bytes());
+                self.put(&(0xC000 | at).to_be_bytes())?;
+                self.remember_labels(start, name, rest);
+                return Ok(());
             }
             let Some(parent) = rest.parent() else { break };
-            let at = self.len;
             self.put(rest.as_wire().get(..rest.len() - parent.len()).unwrap_or_default())?;
-            self.remember(at);
             rest = parent;
         }
-        self.put(&[0])
+        self.put(&[0])?;
+        self.remember_labels(start, name, rest);
+        Ok(())
+    }
+
+    /// Remembers a name of which labels up to `rest` were written; only now, as before its end was not there to be
+    /// compared with. One place stands for all of its ends.
+    fn remember_labels(&mut self, start: usize, name: &Name, rest: &Name) {
+        if rest.len() < name.len() {
+            self.remember(start);
+        }
     }
 
     /// Where `name` stands already; its case may differ (RFC 1035 §4.1.4, RFC 4343 §4.1).
@@ -389,6 +400,21 @@ mod tests {
         assert_eq!((builder.len(), builder.count_of(Section::Answer)), (len, 0));
         builder.set_limit(64);
         assert!(builder.raw(Section::Answer, 1, &[0; 16]).is_ok());
+    }
+
+    #[test]
+    fn a_name_is_not_compared_with_what_is_not_written_yet() {
+        // What an earlier message left in the buffer is a name's end, should somebody look.
+        for left in [0, 1, b'a', 0xC0] {
+            let mut buf = [left; 128];
+            let mut builder = Builder::new(&mut buf, 7, Flags::QR, 128);
+            builder.question(&question("b.")).unwrap();
+            let owner = name("a.a.a.");
+            builder.record(Section::Answer, &owner, Type::A, Class::IN, Ttl::ZERO, &[0; 4]).unwrap();
+            let len = builder.finish();
+            let record = Message::new(&buf[..len]).unwrap().records().next().unwrap().unwrap();
+            assert_eq!(record.owner, owner);
+        }
     }
 
     #[test]
