@@ -4,32 +4,45 @@ use std::fmt;
 
 use cartonym_wire::{MAX_LABEL_LEN, MAX_NAME_LEN, Name, NameBuf, NameError};
 
-/// Appends the name `text` in wire form; relative ones get `origin`.
+/// Appends the name `text` in wire form; relative ones get `origin`. On an error, some of it may be there.
 ///
-/// The same as [`NameBuf::parse`], which it leaves escapes to, but straight into the buffer.
+/// The same as [`NameBuf::parse`], which it leaves escapes to, but straight into the buffer: the text is copied behind
+/// a dot, so that a dot stands where each length goes, and walked from its end, where lengths are known.
 pub(super) fn push_name(text: &[u8], origin: &Name, out: &mut Vec<u8>) -> Result<(), NameError> {
-    if text == b"@" {
-        out.extend_from_slice(origin.as_wire());
-        return Ok(());
-    }
-    if text == b"." || text.contains(&b'\\') {
-        out.extend_from_slice(NameBuf::parse(text, origin)?.as_wire());
-        return Ok(());
+    match text {
+        b"" => return Err(NameError::Incomplete),
+        b"." => {
+            out.push(0);
+            return Ok(());
+        }
+        b"@" => {
+            out.extend_from_slice(origin.as_wire());
+            return Ok(());
+        }
+        _ => {}
     }
     let start = out.len();
-    let (labels, suffix) = match text.strip_suffix(b".") {
-        Some(labels) => (labels, Name::ROOT),
-        None => (text, origin),
-    };
-    for label in labels.split(|byte| *byte == b'.') {
-        match label.len() {
-            0 => return Err(if text.is_empty() { NameError::Incomplete } else { NameError::EmptyLabel }),
-            len @ 1..=MAX_LABEL_LEN => out.push(len as u8),
-            _ => return Err(NameError::LabelTooLong),
+    out.push(b'.');
+    out.extend_from_slice(text);
+    // The dot at the end becomes the root's length.
+    let (mut len, mut is_last) = (0, true);
+    for octet in out.get_mut(start..).unwrap_or_default().iter_mut().rev() {
+        match *octet {
+            b'.' if len == 0 && !is_last => return Err(NameError::EmptyLabel),
+            b'.' if len > MAX_LABEL_LEN => return Err(NameError::LabelTooLong),
+            b'.' => *octet = std::mem::take(&mut len) as u8,
+            b'\\' => {
+                out.truncate(start);
+                out.extend_from_slice(NameBuf::parse(text, origin)?.as_wire());
+                return Ok(());
+            }
+            _ => len += 1,
         }
-        out.extend_from_slice(label);
+        is_last = false;
     }
-    out.extend_from_slice(suffix.as_wire());
+    if !text.ends_with(b".") {
+        out.extend_from_slice(origin.as_wire());
+    }
     if out.len() - start > MAX_NAME_LEN { Err(NameError::TooLong) } else { Ok(()) }
 }
 
