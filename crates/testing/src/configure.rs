@@ -1,17 +1,16 @@
 //! From the text of a directive to plugins.
 
-use std::sync::Arc;
-
 use cartonym_plugin::corefile::{Corefile, Directive, Memory};
-use cartonym_plugin::{Configure, Plugin, Settings, Setup, Shared};
+use cartonym_plugin::{Configure, Settings, Setup, Shared};
+use cartonym_responder::Chain;
 use cartonym_wire::NameBuf;
 
-/// The plugins that `T` makes of `directives`, lines as they stand in a server block of the zone `.`.
+/// A chain of the plugins that `T` makes of `directives`, lines as they stand in a server block of the zone `.`.
 ///
 /// # Errors
 ///
 /// The message of the first mistake: `Corefile:2:5: ...`.
-pub fn configure<T: Configure>(directives: &str) -> Result<Vec<Arc<dyn Plugin>>, String> {
+pub fn configure<T: Configure>(directives: &str) -> Result<Chain, String> {
     configure_in::<T>(".", directives, &mut Settings::default(), &Shared::default())
 }
 
@@ -25,7 +24,7 @@ pub fn configure_in<T: Configure>(
     directives: &str,
     settings: &mut Settings,
     shared: &Shared,
-) -> Result<Vec<Arc<dyn Plugin>>, String> {
+) -> Result<Chain, String> {
     let text = format!("{zones} {{\n{directives}\n}}");
     let corefile = Corefile::parse("Corefile", &text, &Memory::new()).map_err(|error| error.to_string())?;
     let block = corefile.servers.first().ok_or("no server block")?;
@@ -37,5 +36,5 @@ pub fn configure_in<T: Configure>(
         Some(help) => format!("{error} ({help})"),
         None => error.to_string(),
     })?;
-    Ok(setup.into_parts().0)
+    Ok(setup.into_parts().0.into_iter().collect())
 }
