@@ -53,7 +53,7 @@ pub struct Limits {
     pub connections: usize,
     /// Octets of a request's body.
     pub body: usize,
-    /// Octets of all bodies that are being read.
+    /// Octets of all large bodies that are being read.
     pub bodies: usize,
     /// Headers of a request.
     pub headers: usize,
@@ -78,7 +78,7 @@ impl Default for Limits {
             headers: 100,
             head: 32 << 10,
             head_time: Duration::from_secs(30),
-            body_time: Duration::from_secs(30),
+            body_time: Duration::from_secs(10),
             send_time: Duration::from_secs(30),
             shutdown_time: Duration::from_secs(5),
         }
@@ -209,7 +209,8 @@ impl<F: Fallback> Door<F> {
             return Ok(Bytes::new());
         }
         let reading = async {
-            let octets = u32::try_from(expected).unwrap_or(u32::MAX);
+            // Small bodies, which nearly all are, do not wait behind large ones that come slowly.
+            let octets = if expected <= SMALL_BODY { 0 } else { u32::try_from(expected).unwrap_or(u32::MAX) };
             let _taken = self.bodies.acquire_many(octets).await;
             Limited::new(body, limit).collect().await
         };
@@ -239,6 +240,9 @@ fn whole(body: Bytes) -> Body {
 fn too_large(limit: usize) -> Fault {
     Fault::new(Code::RequestEntityTooLarge, format!("the body is larger than {limit} octets"))
 }
+
+/// Octets of a body that is read whatever else is; so many for each connection are little.
+const SMALL_BODY: usize = 64 << 10;
 
 /// Before accepting is tried again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -20,7 +20,8 @@ pub(crate) trait Request: Described + DeserializeOwned {
     /// `SerializationException` if a value has another type, `InvalidInput` if one breaks a constraint.
     fn decode(document: Value) -> Result<Self, Fault> {
         const { &Self::SHAPE }.check(&document)?;
-        serde_json::from_value(document).map_err(|error| Fault::new(Code::Serialization, error.to_string()))
+        // What fits the shape fits the type, or they were declared at odds.
+        serde_json::from_value(document).map_err(|error| Fault::new(Code::InternalFailure, error.to_string()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The operations, asked for as a client does: a request in, a response out, no socket.
 
+mod anything;
 mod attributes;
 mod discover;
 mod instances;
