@@ -13,6 +13,8 @@ pub struct Query<'a> {
     question: Question<'a>,
     qname: &'a mut Qname,
     qtype: Type,
+    /// Whether a plugin has set another name.
+    renamed: bool,
     edns: Option<Edns<'a>>,
     context: Context<'a>,
 }
@@ -64,6 +66,7 @@ pub struct OwnedQuery {
     message: Box<[u8]>,
     qname: Qname,
     qtype: Type,
+    renamed: bool,
     client: Client,
     zone: Box<[u8]>,
     resolver: Resolver,
@@ -80,12 +83,13 @@ impl<'a> Query<'a> {
         edns: Option<Edns<'a>>,
         context: Context<'a>,
     ) -> Query<'a> {
-        Query { message, question, qname, qtype: question.qtype, edns, context }
+        Query { message, question, qname, qtype: question.qtype, renamed: false, edns, context }
     }
 
     /// Asks for another name from here on; the client's question comes back unchanged all the same.
     pub fn set_name(&mut self, name: &Name) {
         *self.qname = Qname::new(name);
+        self.renamed = true;
     }
 
     /// Asks for another type from here on.
@@ -120,7 +124,7 @@ impl<'a> Query<'a> {
 
     /// Whether the name is still the client's, so that a pointer to the question names it.
     pub fn is_as_asked(&self) -> bool {
-        self.question.name == self.qname.name()
+        !self.renamed
     }
 
     /// What the message asks for.
@@ -179,6 +183,7 @@ impl<'a> Query<'a> {
             message: self.message.as_bytes().into(),
             qname: self.qname.clone(),
             qtype: self.qtype,
+            renamed: self.renamed,
             client: self.context.client,
             zone: self.context.zone.as_wire().into(),
             resolver: self.context.resolver.clone(),
@@ -206,6 +211,7 @@ impl OwnedQuery {
         };
         let mut query = Query::new(message, message.question()?, &mut self.qname, edns, context);
         query.qtype = self.qtype;
+        query.renamed = self.renamed;
         Ok(query)
     }
 

@@ -1,6 +1,6 @@
 //! Reading a request: what is malformed gets its rcode here, what is well formed goes on.
 
-use cartonym_wire::{Class, Edns, Flags, HEADER_LEN, Header, Message, Opcode, Qname, Question, Rcode, Type};
+use cartonym_wire::{Class, Edns, Flags, Header, Message, Opcode, Qname, Question, Rcode, Type};
 
 /// A request whose outer form is right: one question, at most one OPT.
 pub(crate) struct Request<'a> {
@@ -39,7 +39,7 @@ impl<'a> Request<'a> {
         if questions != 1 {
             return None;
         }
-        let question = read_question(message, qname)?;
+        let question = message.question_into(qname).ok()?;
         let rest = message.as_bytes().get(question.end..)?;
         let edns = match (records, rest) {
             ([0, 0, 0], []) => None,
@@ -54,13 +54,6 @@ impl<'a> Request<'a> {
         };
         Some(Request { message, question, edns })
     }
-}
-
-/// The question, its name read once: checked, in lower case, its labels known.
-fn read_question<'a>(message: Message<'a>, qname: &mut Qname) -> Option<Question<'a>> {
-    let body = message.as_bytes().get(HEADER_LEN..)?;
-    qname.read(body).ok()?;
-    message.question().ok()
 }
 
 /// The OPT among other records; none where they are malformed, or OPT is doubled or in the wrong section.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Class, HEADER_LEN, Name, NameBuf, NameError, Opcode, Rcode, Ttl, Type};
+use crate::{Class, HEADER_LEN, Name, NameBuf, NameError, Opcode, Qname, Rcode, Ttl, Type};
 
 /// A message as received (RFC 1035 §4.1). Only the header has been looked at; records are read on the way.
 #[derive(Clone, Copy)]
@@ -101,6 +101,22 @@ impl<'a> Message<'a> {
     pub fn question(&self) -> Result<Question<'a>, ParseError> {
         let body = self.bytes.get(HEADER_LEN..).ok_or(ParseError::Incomplete)?;
         let (name, rest) = Name::split(body).map_err(ParseError::Name)?;
+        Message::question_of(name, rest)
+    }
+
+    /// The first question, its name prepared for lookups on the same walk over it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Message::question`].
+    pub fn question_into(&self, qname: &mut Qname) -> Result<Question<'a>, ParseError> {
+        let body = self.bytes.get(HEADER_LEN..).ok_or(ParseError::Incomplete)?;
+        let len = qname.read(body).map_err(ParseError::Name)?;
+        let (name, rest) = body.split_at_checked(len).ok_or(ParseError::Incomplete)?;
+        Message::question_of(Name::of(name), rest)
+    }
+
+    fn question_of(name: &'a Name, rest: &'a [u8]) -> Result<Question<'a>, ParseError> {
         let [a, b, c, d] = *rest.first_chunk().ok_or(ParseError::Incomplete)?;
         Ok(Question {
             name,

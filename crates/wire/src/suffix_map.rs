@@ -48,7 +48,8 @@ impl<T> SuffixMap<T> {
 
     /// The value under exactly `name`.
     pub fn get(&self, name: &Name) -> Option<&T> {
-        self.entry(self.hasher.hash(name), name)
+        let qname = Qname::new(name);
+        self.entry(qname.extend_hash(self.hasher.root(), 0, qname.depth()), qname.name())
     }
 
     /// The value under the longest suffix of `qname`, with that suffix's depth and hash.
@@ -97,9 +98,10 @@ impl<T> SuffixMap<T> {
         self.entries.is_empty()
     }
 
+    /// The entry of a name in lower case, as all are here: their octets are enough to compare.
     fn entry(&self, hash: u64, name: &Name) -> Option<&T> {
         let entry = self.entries.get(&hash)?;
-        (Name::of(&entry.name) == name).then_some(&entry.value)
+        (*entry.name == *name.as_wire()).then_some(&entry.value)
     }
 }
 
