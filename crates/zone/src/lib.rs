@@ -5,6 +5,8 @@
 //! when its data changes: a query finds a node and copies.
 
 mod answer;
+pub mod check;
+mod load;
 mod lookup;
 pub mod master;
 mod node;
@@ -13,6 +15,7 @@ mod tree;
 mod zone;
 
 pub use answer::{Ask, Outcome};
+pub use load::{LoadError, inspect, load};
 pub use node::{Policy, RrData, RrSet, SetTooLarge};
 pub use table::{RecordTable, Snapshot};
 pub use zone::{EditError, Zone, ZoneEdit};
