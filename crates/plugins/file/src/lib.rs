@@ -1,1 +1,7 @@
-//! Answers from a master file.
+#![doc = include_str!("../README.md")]
+
+mod configure;
+mod files;
+
+pub use configure::FileDirective;
+pub use files::{File, Files};

@@ -1,1 +1,96 @@
-//! Answers what a service registry holds.
+#![doc = include_str!("../README.md")]
+
+use std::sync::Arc;
+
+use cartonym_plugin::{Plugin, Query, Response, Resumed, Step};
+use cartonym_wire::{
+    Builder, Class, Flags, HEADER_LEN, MAX_MESSAGE_LEN, Message, Name, NameBuf, Rcode, Section, Ttl, Type,
+};
+use cartonym_zone::{Ask, Outcome, RecordTable};
+
+/// Answers from a record table that somebody else writes.
+#[derive(Clone, Debug)]
+pub struct Records {
+    table: Arc<RecordTable>,
+}
+
+impl Records {
+    /// Answers from `table`.
+    pub fn new(table: Arc<RecordTable>) -> Records {
+        Records { table }
+    }
+}
+
+impl Plugin for Records {
+    fn name(&self) -> &'static str {
+        "registry"
+    }
+
+    fn answer(&self, query: &mut Query<'_>, response: &mut Response<'_>) -> Step {
+        if query.qclass() != Class::IN {
+            return Step::Next;
+        }
+        let snapshot = self.table.load();
+        let Some(zone) = snapshot.find(query.qname(), query.qtype()) else { return Step::Next };
+        if matches!(query.qtype(), Type::AXFR | Type::IXFR) {
+            response.set_rcode(Rcode::REFUSED);
+            return Step::Answered;
+        }
+        let ask = Ask { qtype: query.qtype(), random: query.random(), is_question: query.is_as_asked() };
+        match zone.answer(query.qname(), ask, response.builder()) {
+            Outcome::Written(rcode) => {
+                response.set_rcode(rcode);
+                Step::Answered
+            }
+            Outcome::Alias(target) => defer_alias(query, target),
+        }
+    }
+}
+
+/// The records of an alias are its target's, under the name asked for.
+fn defer_alias(query: &Query<'_>, target: NameBuf) -> Step {
+    let (owner, qtype) = (query.question().name.to_buf(), query.qtype());
+    let answer = query.resolver().resolve(&target, qtype);
+    Step::defer(async move {
+        let aliased = match answer.await {
+            Some(message) => alias(&owner, qtype, &message),
+            None => None,
+        };
+        Resumed::Answered(aliased.unwrap_or_else(|| failure(&owner, qtype)))
+    })
+}
+
+/// A response that has, for `owner`, the records of `qtype` in `message`, at the end of whatever chain.
+fn alias(owner: &Name, qtype: Type, message: &[u8]) -> Option<Vec<u8>> {
+    let message = Message::new(message).ok()?;
+    let flags = message.header().flags;
+    if !matches!(flags.rcode(), Rcode::NOERROR | Rcode::NXDOMAIN) {
+        return None;
+    }
+    build(owner, qtype, Flags::QR.with(Flags::AA, true), |builder| {
+        for record in message.records().map_while(Result::ok) {
+            // No address at the target is no address here; the name itself exists.
+            if record.section == 0 && record.rtype == qtype {
+                let ttl = Ttl::from_secs(record.ttl_bits);
+                let _ = builder.record(Section::Answer, owner, qtype, Class::IN, ttl, record.rdata);
+            }
+        }
+    })
+}
+
+fn failure(owner: &Name, qtype: Type) -> Vec<u8> {
+    build(owner, qtype, Flags::QR.with_rcode(Rcode::SERVFAIL), |_| {}).unwrap_or_default()
+}
+
+fn build(owner: &Name, qtype: Type, flags: Flags, fill: impl FnOnce(&mut Builder<'_>)) -> Option<Vec<u8>> {
+    let mut question = owner.as_wire().to_vec();
+    question.extend_from_slice(&qtype.0.to_be_bytes());
+    question.extend_from_slice(&Class::IN.0.to_be_bytes());
+    let mut octets = vec![0; MAX_MESSAGE_LEN];
+    let mut builder = Builder::new(&mut octets, 0, flags, MAX_MESSAGE_LEN);
+    builder.question(&question).ok()?;
+    fill(&mut builder);
+    let len = builder.finish().max(HEADER_LEN);
+    octets.truncate(len);
+    Some(octets)
+}
