@@ -195,6 +195,12 @@ impl Shared {
         value.downcast().unwrap_or_default()
     }
 
+    /// Puts the value of its type there, in place of the one that would be made or has been.
+    pub fn put<T: Any + Send + Sync>(&self, value: T) {
+        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        values.insert(TypeId::of::<T>(), Arc::new(value));
+    }
+
     /// Every plugin of the configuration, once all are made; none before.
     pub fn plugins(&self) -> &[Arc<dyn Plugin>] {
         self.plugins.get().map(Vec::as_slice).unwrap_or_default()
