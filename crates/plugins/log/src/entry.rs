@@ -1,0 +1,73 @@
+//! What a line may tell about one query.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use cartonym_plugin::{Client, Query, Response, Transport};
+use cartonym_wire::{Class, Flags, NameBuf, Opcode, Rcode, Type};
+
+/// The facts of one query and its response, to be written later.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) client: Client,
+    pub(crate) id: u16,
+    pub(crate) opcode: Opcode,
+    pub(crate) name: NameBuf,
+    pub(crate) qtype: Type,
+    pub(crate) qclass: Class,
+    pub(crate) size: usize,
+    pub(crate) dnssec_ok: bool,
+    pub(crate) buffer_size: u16,
+    pub(crate) rcode: Rcode,
+    pub(crate) flags: Flags,
+    pub(crate) response_size: usize,
+    pub(crate) duration: Duration,
+}
+
+impl Entry {
+    pub(crate) fn new(query: &Query<'_>, response: &Response<'_>, with_duration: bool) -> Entry {
+        let question = query.question();
+        Entry {
+            client: query.client(),
+            id: query.id(),
+            opcode: query.opcode(),
+            name: question.name.to_lowercase(),
+            qtype: question.qtype,
+            qclass: question.qclass,
+            size: query.message().as_bytes().len(),
+            dnssec_ok: query.edns().is_some_and(|edns| edns.dnssec_ok),
+            buffer_size: match (query.client().transport, query.edns()) {
+                (Transport::Udp, Some(edns)) => edns.udp_size,
+                (Transport::Udp, None) => 512,
+                _ => u16::MAX,
+            },
+            rcode: response.rcode(),
+            flags: response.flags(),
+            response_size: response.len(),
+            duration: if with_duration { since(query.now()) } else { Duration::ZERO },
+        }
+    }
+
+    /// `udp`, or `tcp` for whatever is a stream.
+    pub(crate) fn protocol(&self) -> &'static str {
+        if self.client.transport.is_stream() { "tcp" } else { "udp" }
+    }
+
+    pub(crate) fn remote(&self) -> IpAddr {
+        self.client.address.ip().to_canonical()
+    }
+
+    pub(crate) fn local(&self) -> IpAddr {
+        self.client.local.ip().to_canonical()
+    }
+}
+
+/// The time since a query came; none where a query from within does not say when it came.
+fn since(came: Duration) -> Duration {
+    if came.is_zero() {
+        return Duration::ZERO;
+    }
+    // The one clock of this plugin: how long an answer took is nothing that a query brings along.
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(came)
+}
