@@ -189,12 +189,12 @@ impl Instance {
 
     /// The name that its CNAME record points to, with or without the last dot.
     pub fn cname(&self) -> Option<&str> {
-        self.attributes.get(key::CNAME)
+        self.parsed.has_cname.then(|| self.attributes.get(key::CNAME))?
     }
 
     /// The name whose addresses are its own, with or without the last dot.
     pub fn alias(&self) -> Option<&str> {
-        self.attributes.get(key::ALIAS)
+        self.parsed.has_alias.then(|| self.attributes.get(key::ALIAS))?
     }
 
     /// Its health as the API tells it, in a service checked so.
@@ -250,13 +250,17 @@ struct Parsed {
     ipv6: Option<Ipv6Addr>,
     port: Option<u16>,
     weight: u8,
+    // Most instances have neither, and DNS asks each time that a service changes.
+    has_cname: bool,
+    has_alias: bool,
 }
 
 impl Parsed {
     const DEFAULT_WEIGHT: u8 = 1;
 
     fn of(attributes: &Attributes) -> Result<Self, InvalidInstance> {
-        let mut parsed = Self { ipv4: None, ipv6: None, port: None, weight: Self::DEFAULT_WEIGHT };
+        let (ipv4, ipv6, port, weight) = (None, None, None, Self::DEFAULT_WEIGHT);
+        let mut parsed = Self { ipv4, ipv6, port, weight, has_cname: false, has_alias: false };
         for (name, value) in attributes.iter() {
             match name {
                 key::IPV4 => {
@@ -267,8 +271,14 @@ impl Parsed {
                 }
                 key::PORT => parsed.port = Some(number(value).ok_or(InvalidInstance::Value(key::PORT))?),
                 key::WEIGHT => parsed.weight = number(value).ok_or(InvalidInstance::Value(key::WEIGHT))?,
-                key::CNAME => check_name(key::CNAME, value)?,
-                key::ALIAS => check_name(key::ALIAS, value)?,
+                key::CNAME => {
+                    check_name(key::CNAME, value)?;
+                    parsed.has_cname = true;
+                }
+                key::ALIAS => {
+                    check_name(key::ALIAS, value)?;
+                    parsed.has_alias = true;
+                }
                 key::INIT_HEALTH if !matches!(value, "HEALTHY" | "UNHEALTHY") => {
                     return Err(InvalidInstance::Value(key::INIT_HEALTH));
                 }

@@ -127,15 +127,15 @@ pub(crate) fn meta(transaction: &ReadTransaction) -> Result<(u64, Revision), Rea
     Ok((number("version")?, Revision(number("revision")?)))
 }
 
-/// Tells everything there is, as a watch begins, until `tell` says that nobody listens.
+/// Tells everything there is, as a watch begins, until `tell` says that nobody listens; of which revision it is.
 pub(crate) fn read_all(
     transaction: &ReadTransaction,
     mut tell: impl FnMut(Event) -> bool,
-) -> Result<(), ReadError> {
+) -> Result<Revision, ReadError> {
     let (_, revision) = meta(transaction)?;
     let records = transaction.open_table(RECORDS)?;
     if !tell(Event::Reset) {
-        return Ok(());
+        return Ok(revision);
     }
     for kind in KINDS {
         let mut batch = Vec::with_capacity(BATCH);
@@ -146,15 +146,14 @@ pub(crate) fn read_all(
             if batch.len() == BATCH
                 && !tell(Event::Records(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))))
             {
-                return Ok(());
+                return Ok(revision);
             }
         }
         if !batch.is_empty() && !tell(Event::Records(batch)) {
-            return Ok(());
+            return Ok(revision);
         }
     }
-    tell(Event::CaughtUp(revision));
-    Ok(())
+    Ok(revision)
 }
 
 /// The kinds of record, parents first.

@@ -1,6 +1,7 @@
 //! The file of a registry, open.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -17,9 +18,10 @@ use crate::records::{self, ReadError, Tables, VERSION};
 /// A store in a folder that this process alone has open.
 #[derive(Debug)]
 pub(crate) struct Store {
-    folder: Folder,
     /// Guards which database is open: none after an error of the disk, until it is opened anew.
     database: Mutex<Option<Arc<Database>>>,
+    // After the database: it is closed before another process may open it.
+    folder: Folder,
 }
 
 /// Any error of an open database.
@@ -36,7 +38,7 @@ impl Store {
             create(&folder)?;
         }
         let database = Mutex::new(Some(Arc::new(open(&path)?)));
-        Ok(Self { folder, database })
+        Ok(Self { database, folder })
     }
 
     /// The revision of the last change.
@@ -74,9 +76,10 @@ pub(crate) fn snapshot(store: &Weak<Store>) -> Snapshot {
     let Some(store) = store.upgrade() else { return snapshot };
     let failed = told.clone();
     let read = move || {
-        if let Err(error) = tell_all(&store, &told) {
-            _ = told.blocking_send(Err(error));
-        }
+        let all = tell_all(&store, &told);
+        // Who hears the last of it may close the store, and have it closed.
+        drop(store);
+        _ = told.blocking_send(all.map(Event::CaughtUp));
     };
     if let Err(error) = std::thread::Builder::new().name("cartonym-load".into()).spawn(read) {
         _ = failed.try_send(Err(BackendError::Unavailable(error.into())));
@@ -84,7 +87,10 @@ pub(crate) fn snapshot(store: &Weak<Store>) -> Snapshot {
     snapshot
 }
 
-fn tell_all(store: &Store, told: &mpsc::Sender<Result<Event, BackendError>>) -> Result<(), BackendError> {
+fn tell_all(
+    store: &Store,
+    told: &mpsc::Sender<Result<Event, BackendError>>,
+) -> Result<Revision, BackendError> {
     let database = store.database().map_err(BackendError::Unavailable)?;
     let transaction = database.begin_read().map_err(|error| BackendError::Unavailable(error.into()))?;
     records::read_all(&transaction, |event| told.blocking_send(Ok(event)).is_ok()).map_err(
@@ -147,7 +153,14 @@ fn refused(path: &Path, error: DatabaseError) -> OpenError {
         DatabaseError::UpgradeRequired(found) => {
             OpenError::OtherVersion { path, found: found.into(), expected: VERSION }
         }
-        DatabaseError::Storage(StorageError::Io(source)) => OpenError::Path { path, source },
+        DatabaseError::Storage(StorageError::Io(source)) if !is_content(source.kind()) => {
+            OpenError::Path { path, source }
+        }
         other => OpenError::Damaged { path, source: other.into() },
     }
+}
+
+/// Whether an error of reading is about what was read.
+fn is_content(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::InvalidInput)
 }
