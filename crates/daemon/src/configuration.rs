@@ -1,0 +1,174 @@
+//! From a Corefile to what is served: chains by listener and zone, pages, registries. Nothing is opened here but
+//! registries, and those before anything else.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use cartonym::corefile::{Corefile, Error, Key, Scheme, ServerBlock};
+use cartonym::plugin::{Page, Plugin, Settings, Shared};
+use cartonym::plugins::Plugins;
+use cartonym::responder::{Chain, Limits, Responder, ResponderBuilder};
+use cartonym::wire::NameBuf;
+
+use crate::registries::{OpenError, Registries};
+
+/// What a Corefile asks for, ready to be served.
+pub(crate) struct Configuration {
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) pages: Vec<Page>,
+    pub(crate) registries: Arc<Registries>,
+}
+
+/// One address, and what answers there.
+pub(crate) struct Listener {
+    pub(crate) scheme: Scheme,
+    pub(crate) address: SocketAddr,
+    pub(crate) responder: Arc<Responder>,
+    /// The server blocks' keys, as they are printed at the start.
+    pub(crate) zones: Vec<NameBuf>,
+}
+
+/// What the command line says besides the Corefile.
+#[derive(Clone, Debug)]
+pub(crate) struct Defaults {
+    /// The port of a `dns://` server that names none.
+    pub(crate) port: u16,
+}
+
+/// Why a Corefile is not served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigurationError {
+    /// Something in it is wrong.
+    #[error(transparent)]
+    Corefile(#[from] Error),
+    /// A registry is not to be had.
+    #[error(transparent)]
+    Registry(#[from] OpenError),
+}
+
+impl Configuration {
+    /// Opens the registries, and makes the chains.
+    pub(crate) async fn open(
+        corefile: &Corefile,
+        plugins: &Plugins,
+        defaults: &Defaults,
+    ) -> Result<Configuration, ConfigurationError> {
+        // Everything is looked at once before anything is opened: a wrong word must not cost a lock on a store.
+        Configuration::assemble(corefile, plugins, defaults, &Shared::default())?;
+        let shared = Shared::default();
+        shared.get::<Registries>().open(corefile).await?;
+        Ok(Configuration::assemble(corefile, plugins, defaults, &shared)?)
+    }
+
+    /// Makes the chains; registries that are not open are empty.
+    pub(crate) fn assemble(
+        corefile: &Corefile,
+        plugins: &Plugins,
+        defaults: &Defaults,
+        shared: &Shared,
+    ) -> Result<Configuration, Error> {
+        let mut assembly =
+            Assembly { defaults, groups: BTreeMap::new(), pages: Vec::new(), plugins: Vec::new() };
+        for server in &corefile.servers {
+            assembly.block(server, plugins, shared)?;
+        }
+        shared.set_plugins(assembly.plugins);
+        let listeners = assembly
+            .groups
+            .into_iter()
+            .map(|((scheme, address), group)| Listener {
+                scheme: SCHEMES.get(scheme).copied().unwrap_or(Scheme::Dns),
+                address,
+                responder: group.builder.build(),
+                zones: group.zones,
+            })
+            .collect();
+        Ok(Configuration { listeners, pages: assembly.pages, registries: shared.get() })
+    }
+}
+
+/// A configuration in the making.
+struct Assembly<'a> {
+    defaults: &'a Defaults,
+    /// By the place of the scheme in [`SCHEMES`], and the address.
+    groups: BTreeMap<(usize, SocketAddr), Group>,
+    pages: Vec<Page>,
+    plugins: Vec<Arc<dyn Plugin>>,
+}
+
+struct Group {
+    builder: ResponderBuilder,
+    zones: Vec<NameBuf>,
+}
+
+impl Assembly<'_> {
+    fn block(&mut self, server: &ServerBlock, plugins: &Plugins, shared: &Shared) -> Result<(), Error> {
+        let zones = server
+            .keys
+            .iter()
+            .map(|key| key.zone.parse().map_err(|error| Error::new(&key.position, format!("{error}"))))
+            .collect::<Result<Vec<NameBuf>, Error>>()?;
+        let mut settings = Settings::default();
+        let (made, pages) = plugins.configure(&server.directives, &zones, &mut settings, shared)?;
+        self.plugins.extend(made.iter().cloned());
+        self.pages.extend(pages);
+        let chain: Chain = made.into_iter().collect();
+        let mut limits = Limits::default();
+        if let Some(udp_size) = settings.udp_size {
+            limits.udp_size = udp_size;
+        }
+        for (key, zone) in server.keys.iter().zip(&zones) {
+            for address in self.addresses(key, &settings) {
+                self.route(key, zone, address, &chain, limits)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn route(
+        &mut self,
+        key: &Key,
+        zone: &NameBuf,
+        address: SocketAddr,
+        chain: &Chain,
+        limits: Limits,
+    ) -> Result<(), Error> {
+        let scheme = SCHEMES.iter().position(|scheme| *scheme == key.scheme).unwrap_or(0);
+        if !SERVED.contains(&key.scheme) {
+            return Err(Error::new(
+                &key.position,
+                format!("{}:// is not served by this program", key.scheme.name()),
+            ));
+        }
+        let group = self.groups.remove(&(scheme, address));
+        let group = group
+            .unwrap_or_else(|| Group { builder: Responder::builder().limits(limits), zones: Vec::new() });
+        if group.zones.contains(zone) {
+            return Err(Error::new(
+                &key.position,
+                format!("{key} is served by an earlier server block already"),
+            ));
+        }
+        let mut zones = group.zones;
+        zones.push(*zone);
+        let builder = group.builder.zone(zone, chain.clone());
+        self.groups.insert((scheme, address), Group { builder, zones });
+        Ok(())
+    }
+
+    fn addresses(&self, key: &Key, settings: &Settings) -> Vec<SocketAddr> {
+        let default = match key.scheme {
+            Scheme::Dns => self.defaults.port,
+            scheme => scheme.default_port(),
+        };
+        let port = key.port.unwrap_or(default);
+        let all = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+        let hosts = if settings.bind.is_empty() { &all[..] } else { &settings.bind };
+        hosts.iter().map(|host| SocketAddr::new(*host, port)).collect()
+    }
+}
+
+const SCHEMES: [Scheme; 6] = Scheme::ALL;
+/// The schemes that have a listener.
+const SERVED: [Scheme; 1] = [Scheme::Dns];

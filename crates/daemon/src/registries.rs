@@ -1,0 +1,233 @@
+//! The `registry` directive: where a registry is kept, and where its API listens.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cartonym::backends::embedded::Embedded;
+use cartonym::corefile::{Corefile, Directive, Error};
+use cartonym::plugin::{Configure, Place, Setup};
+use cartonym::plugins::registry::Records;
+use cartonym::registry::{Backend, DnsOptions, MemoryBackend, Options, Registry};
+use cartonym::wire::{NameBuf, Ttl};
+use cartonym::zone::RecordTable;
+use parking_lot::Mutex;
+
+/// What a `registry` directive says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) backend: BackendSettings,
+    pub(crate) api: Option<SocketAddr>,
+    pub(crate) account: String,
+    pub(crate) region: String,
+    soa_ttl: Option<u32>,
+    max_answers: Option<u16>,
+    name_server: Option<String>,
+    custom_health_delay: Duration,
+}
+
+/// Where a registry is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum BackendSettings {
+    /// In memory, and gone with the process.
+    Memory,
+    /// In a folder.
+    Embedded(PathBuf),
+}
+
+/// A registry that is open.
+#[derive(Clone)]
+pub(crate) struct Open {
+    pub(crate) settings: Settings,
+    pub(crate) registry: Registry,
+}
+
+/// The registries of one configuration, by what their directives say.
+#[derive(Default)]
+pub(crate) struct Registries {
+    // Taken while configuring only.
+    open: Mutex<Vec<Open>>,
+}
+
+/// Turns the directive into the plugin that answers from its registry.
+pub(crate) struct RegistryDirective;
+
+impl Configure for RegistryDirective {
+    const NAME: &'static str = "registry";
+    // Where CoreDNS has its own sources of records that come from elsewhere.
+    const PLACE: Place = Place::Before("hosts");
+
+    fn configure(setup: &mut Setup<'_>) -> Result<(), Error> {
+        let settings = Settings::parse(setup.only()?)?;
+        let registries = setup.shared.get::<Registries>();
+        let table = registries.find(&settings).map(|open| Arc::clone(open.registry.table()));
+        // Where the configuration is only looked at, nothing is open, and an empty table does.
+        setup.plugin(Records::new(table.unwrap_or_else(|| Arc::new(RecordTable::new(0)))));
+        Ok(())
+    }
+}
+
+impl Registries {
+    /// Opens what the configuration's directives name; two of the same backend share one registry.
+    ///
+    /// # Errors
+    ///
+    /// What a directive has wrong, or a backend says.
+    pub(crate) async fn open(&self, corefile: &Corefile) -> Result<(), OpenError> {
+        let mut backends: HashMap<BackendSettings, Registry> = HashMap::new();
+        for directive in corefile.servers.iter().flat_map(|server| server.named(RegistryDirective::NAME)) {
+            let settings = Settings::parse(directive)?;
+            let registry = match backends.get(&settings.backend) {
+                Some(registry) => registry.clone(),
+                None => settings.open().await.map_err(|error| OpenError::Backend(directive.error(error)))?,
+            };
+            backends.insert(settings.backend.clone(), registry.clone());
+            self.open.lock().push(Open { settings, registry });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn all(&self) -> Vec<Open> {
+        self.open.lock().clone()
+    }
+
+    fn find(&self, settings: &Settings) -> Option<Open> {
+        self.open.lock().iter().find(|open| open.settings == *settings).cloned()
+    }
+}
+
+/// Why registries are not open.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// The directive is wrong.
+    #[error(transparent)]
+    Directive(#[from] Error),
+    /// The backend said why.
+    #[error(transparent)]
+    Backend(Error),
+}
+
+impl Settings {
+    fn parse(directive: &Directive) -> Result<Settings, Error> {
+        directive.no_args()?;
+        let mut settings = Settings {
+            backend: BackendSettings::Embedded(DEFAULT_FOLDER.into()),
+            api: None,
+            account: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+            soa_ttl: None,
+            max_answers: None,
+            name_server: None,
+            custom_health_delay: Duration::ZERO,
+        };
+        for entry in directive.block_entries() {
+            settings.entry(entry)?;
+        }
+        Ok(settings)
+    }
+
+    fn entry(&mut self, entry: &Directive) -> Result<(), Error> {
+        match entry.name() {
+            "backend" => self.backend = BackendSettings::parse(entry)?,
+            "api" => self.api = Some(entry.one_arg()?.parse("an address and port, such as 127.0.0.1:8053")?),
+            "account" => {
+                let word = entry.one_arg()?;
+                if word.as_str().len() != 12 || !word.as_str().bytes().all(|byte| byte.is_ascii_digit()) {
+                    return Err(word.error("an account has twelve digits"));
+                }
+                self.account = word.as_str().to_owned();
+            }
+            "region" => self.region = entry.one_arg()?.as_str().to_owned(),
+            "soa_ttl" => self.soa_ttl = Some(entry.one_arg()?.parse("a number of seconds")?),
+            "max_answers" => {
+                let word = entry.one_arg()?;
+                let most: u16 = word.parse("a number from 1 to 1000")?;
+                if !(1..=1000).contains(&most) {
+                    return Err(word.error("a number from 1 to 1000 is meant"));
+                }
+                self.max_answers = Some(most);
+            }
+            "name_server" => {
+                let word = entry.one_arg()?;
+                let name: NameBuf = word.parse("a domain name")?;
+                self.name_server = Some(name.to_string());
+            }
+            "custom_health_delay" => self.custom_health_delay = entry.one_arg()?.duration()?,
+            _ => return Err(entry.unexpected_property(&PROPERTIES)),
+        }
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<Registry, String> {
+        let backend: Arc<dyn Backend> = match &self.backend {
+            BackendSettings::Memory => Arc::new(MemoryBackend::new()),
+            BackendSettings::Embedded(folder) => {
+                Arc::new(Embedded::open(folder).map_err(|error| report(&error))?)
+            }
+        };
+        Registry::open(backend, self.options()).await.map_err(|error| report(&error))
+    }
+
+    fn options(&self) -> Options {
+        let mut dns = DnsOptions::default();
+        if let Some(ttl) = self.soa_ttl {
+            dns.soa_ttl = Ttl::from_secs(ttl);
+        }
+        if let Some(most) = self.max_answers {
+            dns.max_answers = most;
+        }
+        if let Some(name) = self.name_server.as_ref().and_then(|name| name.parse().ok()) {
+            dns.name_server = name;
+        }
+        Options { dns, custom_health_delay: self.custom_health_delay, ..Options::default() }
+    }
+}
+
+impl BackendSettings {
+    fn parse(entry: &Directive) -> Result<BackendSettings, Error> {
+        let args = entry.arg_count(1..=2)?;
+        let [kind, rest @ ..] = args else { return Err(entry.error("which backend?")) };
+        match (kind.as_str(), rest) {
+            ("memory", []) => Ok(BackendSettings::Memory),
+            ("embedded", []) => Ok(BackendSettings::Embedded(DEFAULT_FOLDER.into())),
+            ("embedded", [folder]) => Ok(BackendSettings::Embedded(folder.as_str().into())),
+            ("memory", [extra, ..]) => Err(extra.error("a registry in memory takes no argument")),
+            _ => {
+                kind.one_of(&["embedded", "memory"])?;
+                Err(entry.error("a backend takes one argument"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for BackendSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BackendSettings::Memory => f.write_str("in memory"),
+            BackendSettings::Embedded(folder) => fmt::Display::fmt(&folder.display(), f),
+        }
+    }
+}
+
+/// An error and what caused it, on one line.
+pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // Some errors repeat their cause.
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+const PROPERTIES: [&str; 8] =
+    ["backend", "api", "account", "region", "soa_ttl", "max_answers", "name_server", "custom_health_delay"];
+/// Where the registry is if nothing says otherwise.
+pub(crate) const DEFAULT_FOLDER: &str = "./cartonym-data";
