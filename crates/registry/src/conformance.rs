@@ -19,6 +19,10 @@ use crate::{
     NamespaceId, NamespaceKind, Prefix, Record, Revision, Service, ServiceId, Stored, Tags, Timestamp,
 };
 
+pub use naive::a_registry_does_what_a_naive_one_does;
+
+mod naive;
+
 /// A place that a backend keeps its records in.
 pub trait Store: Send + Sync {
     /// Opens it: the first time empty, then with what it was left with. At most one is open at a time.

@@ -22,3 +22,9 @@ mod short_history {
         2000
     )));
 }
+
+#[test]
+fn a_registry_in_memory_does_what_a_naive_one_does() {
+    let store = || Memory(MemoryBackend::new());
+    cartonym_registry::conformance::a_registry_does_what_a_naive_one_does(200, store);
+}

@@ -16,3 +16,9 @@ impl Store for Folder {
 }
 
 cartonym_registry::conformance_suite!(Folder(tempfile::tempdir().unwrap()));
+
+#[test]
+fn an_embedded_registry_does_what_a_naive_one_does() {
+    let store = || Folder(tempfile::tempdir().unwrap());
+    cartonym_registry::conformance::a_registry_does_what_a_naive_one_does(24, store);
+}
