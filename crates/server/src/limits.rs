@@ -1,0 +1,49 @@
+//! What strangers may take.
+
+use std::time::Duration;
+
+/// Bounds on what clients may hold or wait for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Connections at once, over all listeners; fewer where the process may open fewer files. When all are taken,
+    /// a new client gets the place of the one that has been idle longest.
+    pub connections: usize,
+    /// Connections at once from one IPv4 address, or one IPv6 /64.
+    pub connections_per_client: usize,
+    /// From accepting a connection to the end of its first message.
+    pub first_message: Duration,
+    /// From the first octet of a message to its last; those who drip are cut off.
+    pub message: Duration,
+    /// Without a message, and with nothing to answer (RFC 7766 §6.2.3).
+    pub idle: Duration,
+    /// Without taking 4 KiB, or all there is, of what is ready for it.
+    pub stall: Duration,
+    /// From accepting a connection to its end, whatever it does.
+    pub life: Duration,
+    /// Octets that wait for a client that does not read; past that, no more is read from it, and none answered.
+    pub queued: usize,
+    /// Queries of one connection that may wait for a plugin at once; past that, no more is read from it.
+    pub pipelined: usize,
+    /// How long a query may wait for a plugin, on any transport; then it is SERVFAIL.
+    pub deadline: Duration,
+    /// How long a shutdown waits for what has begun.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections: 4096,
+            connections_per_client: 1024,
+            first_message: Duration::from_secs(5),
+            message: Duration::from_secs(5),
+            idle: Duration::from_secs(10),
+            stall: Duration::from_secs(10),
+            life: Duration::from_secs(3600),
+            queued: 64 * 1024,
+            pipelined: 128,
+            deadline: Duration::from_secs(5),
+            grace: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! A server on loopback, and clients that behave, and others.
+
+mod harness;
+mod life;
+mod limits;
+mod tcp;
+mod udp;
