@@ -1,1 +1,114 @@
-//! Passes queries to other servers.
+#![doc = include_str!("../README.md")]
+
+mod dice;
+mod health;
+mod options;
+mod outgoing;
+mod pool;
+mod relay;
+mod resolv;
+mod upstream;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use cartonym_plugin::corefile::Error;
+use cartonym_plugin::{BoxFuture, Configure, Place, Plugin, Query, Response, Setup, Step};
+use cartonym_wire::{Ede, Name, Rcode, Type};
+
+pub use options::{Options, Policy, Protocol};
+pub use upstream::Counts;
+
+use outgoing::Outgoing;
+use relay::{Permit, Relay};
+
+/// Passes queries to other servers.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    relay: Arc<Relay>,
+}
+
+impl Forward {
+    /// Passes all queries to `upstreams`.
+    pub fn to(upstreams: impl IntoIterator<Item = SocketAddr>) -> Forward {
+        Forward::with(upstreams, Options::default())
+    }
+
+    /// Passes queries to `upstreams` as `options` say.
+    pub fn with(upstreams: impl IntoIterator<Item = SocketAddr>, options: Options) -> Forward {
+        Forward { relay: Arc::new(Relay::new(upstreams, options)) }
+    }
+
+    /// What has been counted for each upstream.
+    pub fn upstreams(&self) -> impl Iterator<Item = (SocketAddr, Counts)> {
+        self.relay.upstreams.iter().map(|upstream| (upstream.address(), upstream.counts()))
+    }
+
+    /// Queries refused because as many were waiting as may.
+    pub fn rejected(&self) -> u64 {
+        self.relay.rejected.load(Ordering::Relaxed)
+    }
+
+    /// Queries for which no upstream was fit.
+    pub fn broken(&self) -> u64 {
+        self.relay.broken.load(Ordering::Relaxed)
+    }
+
+    fn takes(&self, name: &Name) -> bool {
+        let Options { from, except, .. } = &self.relay.options;
+        let within = |zone: &&cartonym_wire::NameBuf| name.is_within(zone);
+        from.iter()
+            .find(within)
+            .is_some_and(|zone| name == &**zone || !except.iter().any(|zone| within(&zone)))
+    }
+}
+
+impl Plugin for Forward {
+    fn name(&self) -> &'static str {
+        "forward"
+    }
+
+    fn answer(&self, query: &mut Query<'_>, response: &mut Response<'_>) -> Step {
+        if !self.takes(query.name()) {
+            return Step::Next;
+        }
+        // A transfer is a conversation of many messages, and the upstream's to grant to its own clients.
+        if matches!(query.qtype(), Type::AXFR | Type::IXFR) {
+            return refuse(response, Ede::PROHIBITED);
+        }
+        let Some(permit) = Permit::of(&self.relay) else { return refuse(response, Ede::OTHER) };
+        let outgoing = Outgoing::of(query);
+        Step::defer(async move { permit.relay(outgoing).await })
+    }
+
+    fn background(self: Arc<Self>) -> Option<BoxFuture<'static, ()>> {
+        Some(Box::pin(health::keep(self.relay.clone())))
+    }
+}
+
+fn refuse(response: &mut Response<'_>, ede: Ede) -> Step {
+    response.set_rcode(Rcode::REFUSED);
+    response.set_ede(ede);
+    Step::Answered
+}
+
+impl Configure for Forward {
+    const NAME: &'static str = "forward";
+    const PLACE: Place = Place::Before("whoami");
+
+    fn configure(setup: &mut Setup<'_>) -> Result<(), Error> {
+        let mut left = setup.more.len();
+        for directive in setup.directives() {
+            let (upstreams, mut options) = options::read(directive, setup)?;
+            // Only another `forward` is asked next, and behind the last is none.
+            if left == 0 {
+                options.next_rcodes.clear();
+                options.next_on_nodata = false;
+            }
+            left = left.saturating_sub(1);
+            setup.plugin(Forward::with(upstreams, options));
+        }
+        Ok(())
+    }
+}
