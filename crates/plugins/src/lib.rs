@@ -7,6 +7,7 @@ pub use plugins::Plugins;
 
 pub use cartonym_plugin_errors as errors;
 pub use cartonym_plugin_file as file;
+pub use cartonym_plugin_forward as forward;
 pub use cartonym_plugin_log as log;
 pub use cartonym_plugin_registry as registry;
 pub use cartonym_plugin_whoami as whoami;
@@ -16,6 +17,6 @@ pub fn standard() -> Plugins {
     Plugins::none()
         .with::<errors::Errors>()
         .with::<log::Log>()
-        .with::<file::FileDirective>()
+        .with::<forward::Forward>()
         .with::<whoami::Whoami>()
 }
