@@ -17,6 +17,7 @@ pub fn standard() -> Plugins {
     Plugins::none()
         .with::<errors::Errors>()
         .with::<log::Log>()
+        .with::<file::FileDirective>()
         .with::<forward::Forward>()
         .with::<whoami::Whoami>()
 }
