@@ -162,6 +162,13 @@ impl<'a> Setup<'a> {
         self.settings.root.join(path)
     }
 
+    /// The name of this host, or `localhost` where it has none.
+    pub fn host_name(&self) -> String {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let name = name.trim();
+        if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+    }
+
     /// What was added.
     pub fn into_parts(self) -> (Vec<Arc<dyn Plugin>>, Vec<Page>) {
         (self.plugins, self.pages)

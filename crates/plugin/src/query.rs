@@ -97,6 +97,11 @@ impl<'a> Query<'a> {
         self.qtype = qtype;
     }
 
+    /// Sets or clears a flag from here on; what the response echoes stays the client's.
+    pub fn set_flag(&mut self, flag: Flags, on: bool) {
+        self.flags = self.flags.with(flag, on);
+    }
+
     /// The name asked for, in lower case, prepared for lookups.
     pub fn qname(&self) -> &Qname {
         self.qname
@@ -132,9 +137,9 @@ impl<'a> Query<'a> {
         self.flags().opcode()
     }
 
-    /// The message's flags.
+    /// The message's flags, and whatever plugins changed.
     pub fn flags(&self) -> Flags {
-        self.message.header().flags
+        self.flags
     }
 
     /// The message's id.
@@ -211,6 +216,7 @@ impl OwnedQuery {
         };
         let mut query = Query::new(message, message.question()?, &mut self.qname, edns, context);
         query.qtype = self.qtype;
+        query.flags = self.flags;
         query.renamed = self.renamed;
         Ok(query)
     }
