@@ -115,6 +115,18 @@ impl Attributes {
         self.0.is_empty()
     }
 
+    /// The text that they are packed in.
+    pub(crate) fn as_packed(&self) -> &str {
+        &self.0
+    }
+
+    /// What [`Attributes::as_packed`] gave.
+    pub(crate) fn from_packed(packed: &str) -> Option<Self> {
+        let pairs = packed.bytes().filter(|octet| *octet == NUL as u8).count();
+        let whole = packed.is_empty() || packed.ends_with(NUL);
+        (packed.is_ascii() && pairs.is_multiple_of(2) && whole).then(|| Self(packed.into()))
+    }
+
     fn pack<K: AsRef<str>, V: AsRef<str>>(pairs: &[(K, V)], chars: usize) -> Self {
         let mut packed = String::with_capacity(chars + 2 * pairs.len());
         for (key, value) in pairs {
@@ -182,7 +194,7 @@ impl AsRef<str> for Text<'_> {
 
 const NUL: char = '\0';
 
-/// What a known key is packed as. A code never changes its meaning within a process; none is stored.
+/// What a known key is packed as. Stores hold these codes: none may change its meaning.
 const KNOWN: [(&str, &str); 15] = [
     ("\x01", key::IPV4),
     ("\x02", key::IPV6),
@@ -202,10 +214,12 @@ const KNOWN: [(&str, &str); 15] = [
 ];
 
 fn unpack_key(packed: &str) -> &str {
-    if packed.len() != 1 || packed.as_bytes()[0] >= b' ' {
-        return packed;
+    match packed.as_bytes() {
+        [code] if *code < b' ' => {
+            KNOWN.iter().find(|(known, _)| *known == packed).map_or(packed, |(_, key)| key)
+        }
+        _ => packed,
     }
-    KNOWN.iter().find(|(code, _)| *code == packed).map_or(packed, |(_, known)| known)
 }
 
 fn check(key: &str, value: &str) -> Result<(), InvalidAttributes> {
@@ -252,6 +266,26 @@ mod tests {
             attributes(&[(key::IPV4, "192.0.2.1"), ("REGION", "x")]).0.len(),
             1 + 1 + 9 + 1 + 1 + 1 + 1 + 1
         );
+    }
+
+    #[test]
+    fn the_codes_of_known_keys_are_the_stores_and_stay() {
+        let told: String =
+            KNOWN.iter().map(|(code, key)| format!("{:02x} {key}\n", code.as_bytes()[0])).collect();
+        let expected = "01 AWS_INSTANCE_IPV4\n02 AWS_INSTANCE_IPV6\n03 AWS_INSTANCE_PORT\n04 AWS_INSTANCE_CNAME\n\
+            05 AWS_ALIAS_DNS_NAME\n06 AWS_EC2_INSTANCE_ID\n07 AWS_INIT_HEALTH_STATUS\n08 AWS_INSTANCE_WEIGHT\n\
+            0a AVAILABILITY_ZONE\n0b REGION\n0c ECS_SERVICE_NAME\n0d ECS_CLUSTER_NAME\n0e EC2_INSTANCE_ID\n\
+            0f ECS_TASK_DEFINITION_FAMILY\n10 ECS_TASK_SET_EXTERNAL_ID\n";
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn text_that_is_not_pairs_is_not_packed_attributes() {
+        for text in ["\0", "k\0", "k\0v", "k\0v\0x", "é\0v\0"] {
+            assert_eq!(Attributes::from_packed(text), None, "{text:?}");
+        }
+        let given = attributes(&[("k", "v"), (key::IPV4, "192.0.2.1"), ("empty", "")]);
+        assert_eq!(Attributes::from_packed(given.as_packed()), Some(given));
     }
 
     #[test]

@@ -213,6 +213,70 @@ impl Instance {
     }
 }
 
+/// The packed form, which a store that is read at every start keeps: JSON takes ten times as long to read.
+///
+/// ```text
+/// created      8 octets, big-endian
+/// verdict      1 octet: 0 unset, 1 healthy, 2 unhealthy
+/// since        8 octets, big-endian
+/// request id   2 octets of length, big-endian, all ones for none; then its text
+/// attributes   the rest: their packed text
+/// ```
+impl Instance {
+    const NO_REQUEST: u16 = u16::MAX;
+
+    pub(crate) fn pack(&self, packed: &mut Vec<u8>) {
+        packed.extend(self.created.as_millis().to_be_bytes());
+        packed.push(match self.health.verdict {
+            Verdict::Unset => 0,
+            Verdict::Healthy => 1,
+            Verdict::Unhealthy => 2,
+        });
+        packed.extend(self.health.since.as_millis().to_be_bytes());
+        // At most 64 characters were let in.
+        let request = self.creator_request_id.as_deref();
+        let len = request.map_or(Self::NO_REQUEST, |id| id.len() as u16);
+        packed.extend(len.to_be_bytes());
+        packed.extend(request.unwrap_or_default().as_bytes());
+        packed.extend(self.attributes.as_packed().as_bytes());
+    }
+
+    /// Gives the id back where `packed` is not an instance.
+    pub(crate) fn unpack(id: InstanceId, packed: &[u8]) -> Result<Self, InstanceId> {
+        match Self::unpack_parts(packed) {
+            Some((attributes, creator_request_id, created, health, parsed)) => {
+                Ok(Self { id, attributes, creator_request_id, created, health, parsed })
+            }
+            None => Err(id),
+        }
+    }
+
+    fn unpack_parts(packed: &[u8]) -> Option<(Attributes, Option<Box<str>>, Timestamp, Health, Parsed)> {
+        let (created, rest) = packed.split_first_chunk()?;
+        let ([verdict], rest) = rest.split_first_chunk()?;
+        let (since, rest) = rest.split_first_chunk()?;
+        let (len, rest) = rest.split_first_chunk()?;
+        let verdict = match verdict {
+            0 => Verdict::Unset,
+            1 => Verdict::Healthy,
+            2 => Verdict::Unhealthy,
+            _ => return None,
+        };
+        let timestamp = |octets: &[u8; 8]| Timestamp::from_millis(u64::from_be_bytes(*octets));
+        let (creator_request_id, rest) = match u16::from_be_bytes(*len) {
+            Self::NO_REQUEST => (None, rest),
+            len => {
+                let (request, rest) = rest.split_at_checked(len.into())?;
+                (Some(std::str::from_utf8(request).ok()?.into()), rest)
+            }
+        };
+        let attributes = Attributes::from_packed(std::str::from_utf8(rest).ok()?)?;
+        let parsed = Parsed::of(&attributes).ok()?;
+        let health = Health { verdict, since: timestamp(since) };
+        Some((attributes, creator_request_id, timestamp(created), health, parsed))
+    }
+}
+
 impl Health {
     fn is_unset(&self) -> bool {
         self.verdict == Verdict::Unset

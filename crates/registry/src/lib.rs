@@ -9,6 +9,7 @@ pub use cartonym_zone::RecordTable;
 pub use change::{
     Change, Edit, Event, Expect, InvalidKey, InvalidRecord, Key, Prefix, Record, Revision, Stored,
 };
+pub use changes::Changes;
 pub use dns::DnsOptions;
 pub use history::{History, Snapshot};
 pub use ids::{InstanceId, InvalidId, NamespaceId, OperationId, ServiceId};
@@ -21,9 +22,9 @@ pub use namespace::{InvalidNamespace, InvalidTags, Namespace, NamespaceKind, Tag
 pub use operation::{Failure, Operation, OperationKind, OperationStatus, OperationView, Outcome, Targets};
 pub use registry::{
     CreateNamespaceError, CreateServiceError, DeleteNamespaceError, DeleteServiceError,
-    DeregisterInstanceError, NamespaceChange, NewNamespace, NewService, OpenError, Options, RegisterError,
-    RegisterInstanceError, Registry, Resource, ServiceAttributesError, ServiceChange, TagError,
-    UpdateHealthError, UpdateNamespaceError, UpdateServiceError, WriteError,
+    DeregisterInstanceError, Finding, NamespaceChange, NewNamespace, NewService, OpenError, Options,
+    RegisterError, RegisterInstanceError, Registry, Resource, ServiceAttributesError, ServiceChange,
+    TagError, UpdateHealthError, UpdateNamespaceError, UpdateServiceError, WriteError,
 };
 pub use service::{
     DnsConfig, DnsRecord, HealthCheck, HealthCheckConfig, HealthCheckType, InvalidService,
@@ -34,6 +35,7 @@ pub use timestamp::Timestamp;
 mod attributes;
 mod backend;
 mod change;
+mod changes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod dns;

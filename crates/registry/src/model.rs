@@ -59,7 +59,7 @@ pub struct OperationEntry {
 }
 
 /// What a batch of changes touched, for those who derive something from the model.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Touched {
     /// Whether it may be anything: the model was made anew.
     pub all: bool,
@@ -67,10 +67,12 @@ pub struct Touched {
     pub namespaces: HashMap<NamespaceId, String>,
     /// Services made, changed or removed, or with an instance that was.
     pub services: HashMap<ServiceId, TouchedService>,
+    /// Instances that somebody spoke for, changed or not: who keeps time of that learns it here.
+    pub heard: HashMap<ServiceId, HashSet<InstanceId>>,
 }
 
 /// What was touched of a service.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TouchedService {
     /// Its namespace.
     pub namespace: NamespaceId,
@@ -83,6 +85,24 @@ pub struct TouchedService {
 }
 
 impl Touched {
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.all && self.namespaces.is_empty() && self.services.is_empty() && self.heard.is_empty()
+    }
+
+    /// Adds what another batch touched.
+    pub(crate) fn merge(&mut self, later: &Self) {
+        self.all |= later.all;
+        self.namespaces.extend(later.namespaces.iter().map(|(id, name)| (*id, name.clone())));
+        for (id, service) in &later.services {
+            let merged = self.services.entry(*id).or_insert_with(|| service.clone());
+            merged.whole |= service.whole;
+            merged.instances.extend(service.instances.iter().cloned());
+        }
+        for (id, instances) in &later.heard {
+            self.heard.entry(*id).or_default().extend(instances.iter().cloned());
+        }
+    }
+
     fn service(&mut self, service: &Service) -> &mut TouchedService {
         self.services.entry(service.id).or_insert_with(|| TouchedService {
             namespace: service.namespace,
@@ -207,9 +227,26 @@ impl Model {
 
 /// What the publisher does.
 impl Model {
-    /// Takes in a record that was there before.
-    pub(crate) fn load(&mut self, stored: Stored) {
-        self.put(stored.revision, stored.record, &mut Touched::default());
+    /// Takes in records that were there before.
+    pub(crate) fn load(&mut self, records: Vec<Stored>) {
+        let mut records = records.into_iter().peekable();
+        while let Some(Stored { revision, record }) = records.next() {
+            let Record::Instance { service, instance } = record else {
+                self.put(revision, record, &mut Touched::default());
+                continue;
+            };
+            // Instances come by service: one search for each service instead of one for each instance.
+            let Some(entry) = self.services.get_mut(&service) else { continue };
+            self.instances +=
+                usize::from(entry.instances.insert(InstanceEntry { revision, instance }).is_none());
+            let same =
+                |next: &Stored| matches!(&next.record, Record::Instance { service: s, .. } if *s == service);
+            while let Some(Stored { revision, record }) = records.next_if(same) {
+                let Record::Instance { instance, .. } = record else { continue };
+                self.instances +=
+                    usize::from(entry.instances.insert(InstanceEntry { revision, instance }).is_none());
+            }
+        }
     }
 
     /// Ends a load: the model is at `revision`.

@@ -7,6 +7,7 @@ use futures_util::{FutureExt, StreamExt, stream::BoxStream};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
+use crate::changes::Followers;
 use crate::dns::Dns;
 use crate::model::{Model, Touched};
 use crate::{Backend, BackendError, Event, Options, RecordTable, Revision, Timestamp};
@@ -18,6 +19,7 @@ pub(crate) struct Published {
     pub(crate) model: RwLock<Model>,
     pub(crate) table: Arc<RecordTable>,
     pub(crate) revision: watch::Sender<Revision>,
+    pub(crate) followers: Followers,
     /// Guards a word that is written when the backend goes or comes back.
     pub(crate) away: Mutex<Option<Timestamp>>,
 }
@@ -49,6 +51,7 @@ impl Publisher {
             model: RwLock::default(),
             table: Arc::clone(dns.table()),
             revision: watch::Sender::new(Revision::ZERO),
+            followers: Followers::default(),
             away: Mutex::new(None),
         };
         let events = backend.watch(Revision::ZERO);
@@ -128,7 +131,7 @@ impl Publisher {
             Event::Reset => self.loading = Some(Model::default()),
             Event::Records(records) => {
                 let Some(model) = &mut self.loading else { return };
-                records.into_iter().for_each(|stored| model.load(stored));
+                model.load(records);
             }
             Event::CaughtUp(revision) => {
                 let Some(mut model) = self.loading.take() else { return };
@@ -152,5 +155,6 @@ impl Publisher {
         self.published
             .revision
             .send_if_modified(|published| std::mem::replace(published, revision) != revision);
+        self.published.followers.tell(&touched);
     }
 }

@@ -15,14 +15,14 @@ use tokio::task::AbortHandle;
 use crate::operation::Request;
 use crate::publisher::{Published, Publisher};
 use crate::{
-    Backend, BackendError, Change, CommitError, DnsOptions, Edit, Key, MemoryBackend, Model, Operation,
-    OperationId, OperationKind, OperationStatus, OperationView, Outcome, Record, RecordTable, Revision,
-    Targets, Timestamp,
+    Backend, BackendError, Change, Changes, CommitError, DnsOptions, Edit, Key, MemoryBackend, Model,
+    Operation, OperationId, OperationKind, OperationStatus, OperationView, Outcome, Record, RecordTable,
+    Revision, Targets, Timestamp,
 };
 
 pub use self::attributes::ServiceAttributesError;
 pub use self::by_name::RegisterError;
-pub use self::instances::{DeregisterInstanceError, RegisterInstanceError, UpdateHealthError};
+pub use self::instances::{DeregisterInstanceError, Finding, RegisterInstanceError, UpdateHealthError};
 pub use self::namespaces::{
     CreateNamespaceError, DeleteNamespaceError, NamespaceChange, NewNamespace, UpdateNamespaceError,
 };
@@ -57,6 +57,10 @@ pub struct Options {
     pub publish_wait: Duration,
     /// How long a custom verdict on an instance's health waits before it counts; AWS waits some 30 s.
     pub custom_health_delay: Duration,
+    /// Whether services in private namespaces may have active checks, which Cloud Map refuses.
+    pub private_checks: bool,
+    /// Whether an instance that is to be checked counts as unhealthy until it was, and not as healthy.
+    pub unhealthy_until_checked: bool,
     /// What DNS says of itself.
     pub dns: DnsOptions,
 }
@@ -150,6 +154,11 @@ impl Registry {
         let mut published = self.0.published.revision.subscribe();
         // The sender lives as long as `self`.
         _ = published.wait_for(|published| *published >= revision).await;
+    }
+
+    /// What changes from now on, and first everything, for one who derives something from the model.
+    pub fn changes(&self) -> Changes {
+        self.0.published.followers.follow()
     }
 
     /// Since when the backend has been away, if it is: what is read is as old as that.
@@ -268,6 +277,8 @@ impl Default for Options {
             operations_kept: 100_000,
             publish_wait: Duration::from_secs(5),
             custom_health_delay: Duration::ZERO,
+            private_checks: false,
+            unhealthy_until_checked: false,
             dns: DnsOptions::default(),
         }
     }

@@ -222,8 +222,8 @@ async fn custom_health_is_what_was_last_said() {
     assert_eq!(health("a"), Some(HealthStatus::Healthy));
     let missing = registry.update_custom_health(service, &id("c"), Verdict::Healthy).await;
     assert!(matches!(missing, Err(UpdateHealthError::InstanceNotFound)));
-    let found = registry.set_health(service, &id("a"), Verdict::Unhealthy).await;
-    assert!(matches!(found, Err(UpdateHealthError::OtherCheck)));
+    registry.set_health(&[unfit(&registry, service, "a")]).await.unwrap();
+    assert_eq!(health("a"), Some(HealthStatus::Healthy));
 }
 
 #[tokio::test]
@@ -236,10 +236,51 @@ async fn a_checked_instance_is_healthy_until_it_is_found_not_to_be() {
     registry.register_instance(service, id("i"), given, None).await.unwrap();
     let health = || registry.model().health_of(service, &id("i"));
     assert_eq!(health(), Some(HealthStatus::Healthy));
-    registry.set_health(service, &id("i"), Verdict::Unhealthy).await.unwrap();
+    let found = unfit(&registry, service, "i");
+    let of_another = Finding { registered: Timestamp::from_millis(1), ..found.clone() };
+    registry.set_health(&[of_another]).await.unwrap();
+    assert_eq!(health(), Some(HealthStatus::Healthy));
+    let gone = Finding { instance: id("gone"), ..found.clone() };
+    let before = registry.published();
+    registry.set_health(&[gone, found.clone()]).await.unwrap();
     assert_eq!(health(), Some(HealthStatus::Unhealthy));
+    registry.set_health(&[found]).await.unwrap();
+    assert_eq!(registry.published(), before.next());
     let said = registry.update_custom_health(service, &id("i"), Verdict::Healthy).await;
     assert!(matches!(said, Err(UpdateHealthError::OtherCheck)));
+}
+
+#[tokio::test]
+async fn a_checked_instance_may_begin_as_unhealthy() {
+    let options = Options { unhealthy_until_checked: true, ..Options::default() };
+    let registry = Registry::open(std::sync::Arc::new(MemoryBackend::new()), options).await.unwrap();
+    let namespace = create(&registry, public("svc.example")).await;
+    for (name, new) in [("web", HealthStatus::Unhealthy), ("other", HealthStatus::Unknown)] {
+        let mut wanted = service(namespace, name, &[A]);
+        if name == "web" {
+            wanted = checked(wanted, HealthCheckType::Tcp);
+        }
+        let service = registry.create_service(wanted).await.unwrap().id;
+        let given = attributes(&[(key::IPV4, "192.0.2.1"), (key::PORT, "80")]);
+        registry.register_instance(service, id("i"), given, None).await.unwrap();
+        assert_eq!(registry.model().health_of(service, &id("i")), Some(new));
+    }
+}
+
+#[tokio::test]
+async fn a_follower_learns_what_changed_and_who_was_spoken_for() {
+    let registry = Registry::in_memory();
+    let mut changes = registry.changes();
+    assert!(changes.next().await.all);
+    let namespace = create(&registry, public("svc.example")).await;
+    let service = registry.create_service(custom(service(namespace, "web", &[A]))).await.unwrap().id;
+    assert!(changes.next().await.services[&service].whole);
+    registry.register_instance(service, id("i"), at("192.0.2.1"), None).await.unwrap();
+    let touched = changes.next().await;
+    assert!(touched.services[&service].instances.contains(&id("i")) && touched.heard.is_empty());
+    registry.update_custom_health(service, &id("i"), Verdict::Healthy).await.unwrap();
+    let touched = changes.next().await;
+    assert!(touched.services.is_empty() && touched.heard[&service].contains(&id("i")));
 }
 
 #[tokio::test]
@@ -317,4 +358,9 @@ async fn a_name_is_enough_to_register_under() {
         registry.register("web.svc.local", "a b", address).await,
         Err(RegisterError::Instance(_))
     ));
+}
+
+fn unfit(registry: &Registry, service: ServiceId, instance: &str) -> Finding {
+    let registered = registry.model().instance(service, instance).unwrap().instance.created();
+    Finding { service, instance: id(instance), registered, verdict: Verdict::Unhealthy }
 }

@@ -247,3 +247,15 @@ async fn service_attributes_are_at_most_thirty_and_one_of_them_is_ours() {
     let refused = registry.update_service_attributes(id, many).await;
     assert!(matches!(refused, Err(ServiceAttributesError::Invalid(InvalidServiceAttributes::TooMany(31)))));
 }
+
+#[tokio::test]
+async fn a_private_namespace_has_checks_where_the_operator_says_so() {
+    for private_checks in [false, true] {
+        let options = Options { private_checks, ..Options::default() };
+        let registry = Registry::open(std::sync::Arc::new(MemoryBackend::new()), options).await.unwrap();
+        let namespace = create(&registry, private("svc.example", "vpc-1")).await;
+        let new = checked(service(namespace, "web", &[RecordType::A]), HealthCheckType::Tcp);
+        let made = registry.create_service(new).await;
+        assert_eq!(made.is_ok(), private_checks, "{made:?}");
+    }
+}

@@ -4,9 +4,22 @@ use super::{Plan, Registry, WriteError};
 use crate::model::{Model, ServiceEntry};
 use crate::operation::Request;
 use crate::{
-    Attributes, Change, Edit, Expect, Instance, InstanceId, InvalidInstance, Key, OperationId, OperationKind,
-    Record, ServiceId, Targets, Verdict,
+    Attributes, Change, Edit, Expect, Instance, InstanceEntry, InstanceId, InvalidInstance, Key, OperationId,
+    OperationKind, Record, ServiceId, Targets, Timestamp, Verdict,
 };
+
+/// What an active check has found of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The service it is an instance of.
+    pub service: ServiceId,
+    /// The instance.
+    pub instance: InstanceId,
+    /// When it was registered: one that was registered anew is another.
+    pub registered: Timestamp,
+    /// What was found.
+    pub verdict: Verdict,
+}
 
 /// Why an instance is not registered.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +94,11 @@ impl Registry {
             let targets =
                 Targets { service: Some(service), instance: Some(id.clone()), ..Targets::default() };
             let now = self.now();
-            let instance = Instance::new(id, attributes, creator_request_id, now, &entry.service, within)?;
+            let service_of_it = &entry.service;
+            let mut instance = Instance::new(id, attributes, creator_request_id, now, service_of_it, within)?;
+            if self.0.options.unhealthy_until_checked && service_of_it.health.active().is_some() {
+                instance = instance.with_health(Verdict::Unhealthy, now);
+            }
             let operation = self.new_operation(OperationKind::RegisterInstance, targets, request.clone());
             let answer = operation.id;
             let change = Change {
@@ -137,33 +154,44 @@ impl Registry {
         id: &InstanceId,
         verdict: Verdict,
     ) -> Result<(), UpdateHealthError> {
+        custom_health_of(&self.model(), service, id)?;
+        self.0.published.followers.tell_heard(service, id);
         let delay = self.0.options.custom_health_delay;
         if delay.is_zero() {
-            return self.judge(service, id, verdict, true).await;
+            return self.judge(service, id, verdict).await;
         }
-        health_of(&self.model(), service, id, true)?;
         let (registry, id) = (self.clone(), id.clone());
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
-            if let Err(error) = registry.judge(service, &id, verdict, true).await {
+            if let Err(error) = registry.judge(service, &id, verdict).await {
                 tracing::debug!(%service, %id, %error, "a delayed verdict on health no longer counts");
             }
         });
         Ok(())
     }
 
-    /// Takes what an active check has found of an instance.
+    /// Takes what active checks have found, all of it in one change.
+    ///
+    /// What no longer concerns anybody is passed over: a finding of an instance that is gone or was registered anew, or
+    /// of a service that is not checked any more.
     ///
     /// # Errors
     ///
-    /// Refuses what is not there, and a service that is not checked.
-    pub async fn set_health(
-        &self,
-        service: ServiceId,
-        id: &InstanceId,
-        verdict: Verdict,
-    ) -> Result<(), UpdateHealthError> {
-        self.judge(service, id, verdict, false).await
+    /// Only what keeps all of them from being written.
+    pub async fn set_health(&self, findings: &[Finding]) -> Result<(), WriteError> {
+        self.change(|model| {
+            let now = self.now();
+            let mut change = Change::default();
+            for finding in findings {
+                let Some(before) = finding.concerns(model) else { continue };
+                let instance = before.instance.with_health(finding.verdict, now);
+                let record = Record::Instance { service: finding.service, instance };
+                change.expect.push(Expect::Unchanged(record.key(), before.revision));
+                change.edits.push(Edit::Put(record));
+            }
+            Ok(if change.edits.is_empty() { Plan::Done(()) } else { Plan::Commit(change, ()) })
+        })
+        .await
     }
 
     async fn judge(
@@ -171,10 +199,9 @@ impl Registry {
         service: ServiceId,
         id: &InstanceId,
         verdict: Verdict,
-        custom: bool,
     ) -> Result<(), UpdateHealthError> {
         self.change(|model| {
-            let before = health_of(model, service, id, custom)?;
+            let before = custom_health_of(model, service, id)?;
             if before.instance.health().verdict == verdict {
                 return Ok(Plan::Done(()));
             }
@@ -186,6 +213,17 @@ impl Registry {
             Ok(Plan::Commit(change, ()))
         })
         .await
+    }
+}
+
+impl Finding {
+    /// The instance that it is news of.
+    fn concerns<'a>(&self, model: &'a Model) -> Option<&'a InstanceEntry> {
+        let entry = model.service(self.service)?;
+        entry.service.health.active()?;
+        let before = entry.instances.get(self.instance.as_str())?;
+        let same = before.instance.created() == self.registered;
+        (same && before.instance.health().verdict != self.verdict).then_some(before)
     }
 }
 
@@ -209,15 +247,13 @@ fn registered(
     same.then_some(made.operation.id)
 }
 
-fn health_of<'a>(
+fn custom_health_of<'a>(
     model: &'a Model,
     service: ServiceId,
     id: &InstanceId,
-    custom: bool,
-) -> Result<&'a crate::InstanceEntry, UpdateHealthError> {
+) -> Result<&'a InstanceEntry, UpdateHealthError> {
     let entry = model.service(service).ok_or(UpdateHealthError::ServiceNotFound)?;
-    let check = &entry.service.health;
-    if custom != check.is_custom() || check.is_none() {
+    if !entry.service.health.is_custom() {
         return Err(UpdateHealthError::OtherCheck);
     }
     entry.instances.get(id.as_str()).map(|entry| &**entry).ok_or(UpdateHealthError::InstanceNotFound)

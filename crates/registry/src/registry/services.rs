@@ -102,7 +102,7 @@ impl Registry {
         self.change(|model| {
             let namespace = model.namespace(new.namespace).ok_or(CreateServiceError::NamespaceNotFound)?;
             let namespace = &namespace.namespace;
-            check(&new, namespace)?;
+            check(&new, namespace, self.0.options.private_checks)?;
             if let Some(before) = model.service_by_name(new.namespace, &new.name) {
                 if new.creator_request_id.is_some() && is_same(&before.service, &new) {
                     return Ok(Plan::Done(before.service.clone()));
@@ -139,7 +139,8 @@ impl Registry {
         self.change(|model| {
             let before = model.service(id).ok_or(UpdateServiceError::NotFound)?;
             let namespace = model.namespace(before.service.namespace).ok_or(UpdateServiceError::NotFound)?;
-            let service = changed(&before.service, &change, &namespace.namespace)?;
+            let private_checks = self.0.options.private_checks;
+            let service = changed(&before.service, &change, &namespace.namespace, private_checks)?;
             let targets = Targets { service: Some(id), ..Targets::default() };
             let operation = self.new_operation(OperationKind::UpdateService, targets, None::<Request>);
             let answer = operation.id;
@@ -204,6 +205,7 @@ fn changed(
     before: &Service,
     change: &ServiceChange,
     namespace: &Namespace,
+    private_checks: bool,
 ) -> Result<Service, InvalidService> {
     if !namespace.has_dns() {
         return Err(InvalidService::HttpNamespace);
@@ -230,11 +232,11 @@ fn changed(
     if let Some(dns) = &service.dns {
         check_records(dns)?;
     }
-    check_health(&service.health, service.dns.as_ref(), namespace)?;
+    check_health(&service.health, service.dns.as_ref(), namespace, private_checks)?;
     Ok(service)
 }
 
-fn check(new: &NewService, namespace: &Namespace) -> Result<(), InvalidService> {
+fn check(new: &NewService, namespace: &Namespace, private_checks: bool) -> Result<(), InvalidService> {
     names::check_service(&new.name).map_err(InvalidService::Name)?;
     check_text(&new.description, &new.creator_request_id)?;
     if let Some(dns) = &new.dns {
@@ -247,7 +249,7 @@ fn check(new: &NewService, namespace: &Namespace) -> Result<(), InvalidService> 
         names::check_dns(&namespace.name_of(&new.name)).map_err(InvalidService::Name)?;
         check_records(dns)?;
     }
-    check_health(&new.health, new.dns.as_ref(), namespace)
+    check_health(&new.health, new.dns.as_ref(), namespace, private_checks)
 }
 
 fn check_text(description: &Option<String>, request: &Option<String>) -> Result<(), InvalidService> {
@@ -285,6 +287,7 @@ fn check_health(
     health: &HealthCheck,
     dns: Option<&DnsConfig>,
     namespace: &Namespace,
+    private_checks: bool,
 ) -> Result<(), InvalidService> {
     let (threshold, active) = match health {
         HealthCheck::None => return Ok(()),
@@ -295,7 +298,7 @@ fn check_health(
         return Err(InvalidService::FailureThreshold(threshold));
     }
     let Some(check) = active else { return Ok(()) };
-    if matches!(namespace.kind, NamespaceKind::DnsPrivate { .. }) {
+    if !private_checks && matches!(namespace.kind, NamespaceKind::DnsPrivate { .. }) {
         return Err(InvalidService::CheckInPrivate);
     }
     if dns.is_some_and(|dns| dns.ttl(RecordType::Cname).is_some()) {
