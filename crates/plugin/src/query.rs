@@ -13,6 +13,7 @@ pub struct Query<'a> {
     question: Question<'a>,
     qname: &'a mut Qname,
     qtype: Type,
+    flags: Flags,
     /// Whether a plugin has set another name.
     renamed: bool,
     edns: Option<Edns<'a>>,
@@ -66,6 +67,7 @@ pub struct OwnedQuery {
     message: Box<[u8]>,
     qname: Qname,
     qtype: Type,
+    flags: Flags,
     renamed: bool,
     client: Client,
     zone: Box<[u8]>,
@@ -83,7 +85,8 @@ impl<'a> Query<'a> {
         edns: Option<Edns<'a>>,
         context: Context<'a>,
     ) -> Query<'a> {
-        Query { message, question, qname, qtype: question.qtype, renamed: false, edns, context }
+        let (qtype, flags) = (question.qtype, message.header().flags);
+        Query { message, question, qname, qtype, flags, renamed: false, edns, context }
     }
 
     /// Asks for another name from here on; the client's question comes back unchanged all the same.
@@ -188,6 +191,7 @@ impl<'a> Query<'a> {
             message: self.message.as_bytes().into(),
             qname: self.qname.clone(),
             qtype: self.qtype,
+            flags: self.flags,
             renamed: self.renamed,
             client: self.context.client,
             zone: self.context.zone.as_wire().into(),
