@@ -149,3 +149,33 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 const BACKLOG: i32 = 1024;
 /// A free UDP port is most often a free TCP port, not always.
 const PORTS_TRIED: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sockets_of_a_group_share_the_clients() {
+        let bound = bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        assert_eq!(bound.tcp.local_addr().unwrap(), bound.address);
+        // By chance, all of 64 clients go to one of two sockets once in 2^63 times.
+        for _ in 0..64 {
+            UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"a", bound.address).unwrap();
+        }
+        for socket in &bound.udp {
+            assert_eq!(socket.local_addr().unwrap(), bound.address);
+            socket.set_read_timeout(Some(SEND_TIMEOUT)).unwrap();
+            assert_eq!(socket.recv(&mut [0; 9]).unwrap(), 1);
+        }
+    }
+
+    #[test]
+    fn a_port_that_others_share_is_not_free() {
+        let shared = datagram_socket("127.0.0.1:0".parse().unwrap()).unwrap();
+        shared.set_reuse_port(true).unwrap();
+        shared.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+        let address = shared.local_addr().unwrap().as_socket().unwrap();
+        let error = bind(address, 2).err().unwrap();
+        assert!(matches!(error, StartError::InUse { protocol: Protocol::Udp, .. }), "{error:?}");
+    }
+}

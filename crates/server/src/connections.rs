@@ -22,6 +22,7 @@ pub(crate) struct Connections {
     accepted: AtomicU64,
     refused: AtomicU64,
     evicted: AtomicU64,
+    panics: AtomicU64,
 }
 
 #[derive(Default)]
@@ -66,6 +67,7 @@ impl Connections {
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
         })
     }
 
@@ -123,9 +125,10 @@ impl Connections {
         self.places.lock().taken.len() as u64
     }
 
-    /// Connections accepted, refused and evicted.
-    pub(crate) fn counts(&self) -> [u64; 3] {
-        [&self.accepted, &self.refused, &self.evicted].map(|count| count.load(Ordering::Relaxed))
+    /// Connections accepted, refused, evicted, and ended by a defect.
+    pub(crate) fn counts(&self) -> [u64; 4] {
+        [&self.accepted, &self.refused, &self.evicted, &self.panics]
+            .map(|count| count.load(Ordering::Relaxed))
     }
 
     /// Takes the place of the connection that has been idle longest, among `client`'s or all.
@@ -183,6 +186,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.connections.panics.fetch_add(1, Ordering::Relaxed);
+        }
         self.connections.places.lock().remove(self.id);
         self.connections.left.notify_one();
     }
@@ -220,7 +226,7 @@ mod tests {
         let _third = seated(&connections, B);
         assert!(connections.places.lock().taken.contains_key(&first.id));
         assert!(!connections.places.lock().taken.contains_key(&second.id));
-        assert_eq!((connections.open(), connections.counts()), (2, [3, 0, 1]));
+        assert_eq!((connections.open(), connections.counts()), (2, [3, 0, 1, 0]));
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ pub struct Counters {
     pub refused: u64,
     /// Idle connections closed to make room for new ones.
     pub evicted: u64,
-    /// Workers that died of a defect and were started again.
+    /// Workers that died of a defect and were started again, and connections that died of one.
     pub panics: u64,
 }
 

@@ -95,9 +95,9 @@ impl Running {
 
     /// What the server has done so far.
     pub fn counters(&self) -> Counters {
-        let [accepted, refused, evicted] = self.connections.counts();
+        let [accepted, refused, evicted, panics] = self.connections.counts();
         let connections = self.connections.open();
-        let mut sum = Counters { connections, accepted, refused, evicted, ..Counters::default() };
+        let mut sum = Counters { connections, accepted, refused, evicted, panics, ..Counters::default() };
         for listening in &self.listeners {
             sum.tcp += listening.tcp.traffic();
             for (_, tally) in &listening.udp {

@@ -22,6 +22,17 @@ use crate::tcp::Acceptor;
 use crate::udp::Worker;
 
 /// Listeners to be: each an address, served over UDP and TCP, and the responder that answers there.
+///
+/// ```
+/// use cartonym_responder::Responder;
+/// use cartonym_server::Server;
+///
+/// // No routes: every query is REFUSED.
+/// let responder = Responder::builder().build();
+/// let running = Server::new().listen("127.0.0.1:0".parse()?, responder).start()?;
+/// println!("listening on {:?}", running.local_addrs());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Server {
     listeners: Vec<(SocketAddr, Arc<Responder>)>,

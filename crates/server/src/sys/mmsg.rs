@@ -176,17 +176,19 @@ impl Batch {
                 let headers = addr_of_mut!((*self.block.as_ptr()).send_headers).cast::<libc::mmsghdr>();
                 libc::sendmmsg(socket.as_raw_fd(), headers.add(at), (self.queued - at) as u32, 0)
             };
-            match usize::try_from(n) {
-                Ok(n) if n > 0 => {
-                    sent.taken += n;
-                    at += n;
-                }
-                _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-                _ => {
-                    sent.refused += 1;
-                    at += 1;
-                }
+            if let Ok(n) = usize::try_from(n) {
+                sent.taken += n;
+                at += n;
+                continue;
             }
+            let refused = match io::Error::last_os_error().kind() {
+                io::ErrorKind::Interrupted => 0,
+                // The device took nothing for as long as a reply may wait; the others would wait as long.
+                io::ErrorKind::WouldBlock => self.queued - at,
+                _ => 1,
+            };
+            sent.refused += refused;
+            at += refused;
         }
         (self.queued, self.used) = (0, 0);
         sent
@@ -404,4 +406,94 @@ const CONTROL: usize = CONTROL_V6;
 
 const fn control_space(len: usize) -> usize {
     DATA + len.next_multiple_of(align_of::<libc::cmsghdr>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (UdpSocket, UdpSocket) {
+        let sockets = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let addresses = [&sockets[1], &sockets[0]].map(|socket| socket.local_addr().unwrap());
+        sockets.iter().zip(addresses).for_each(|(socket, address)| socket.connect(address).unwrap());
+        sockets.into()
+    }
+
+    #[test]
+    fn a_batch_holds_what_came_and_sends_what_was_written() {
+        let (client, server) = pair();
+        for query in [&b"a"[..], b"bc", b"", &[7; 5000]] {
+            client.send(query).unwrap();
+        }
+        let mut batch = Batch::new();
+        assert_eq!(batch.receive(&server, true).unwrap(), 4);
+        let lengths = [0, 1, 2, 3].map(|i| batch.exchange(i).0.len());
+        assert_eq!(lengths, [1, 2, 0, 4096]);
+        assert_eq!([0, 1, 2, 3].map(|i| batch.envelope(i).unwrap().truncated), [false, false, false, true]);
+        assert_eq!(batch.envelope(0).unwrap().peer, client.local_addr().unwrap());
+        for i in [0, 2] {
+            batch.exchange(i).1[..3].copy_from_slice(&[i as u8; 3]);
+            batch.reply(i, 3);
+        }
+        assert_eq!(batch.send(&server), Sent { taken: 2, refused: 0 });
+        assert_eq!(batch.send(&server), Sent::default());
+        for octet in [0, 2] {
+            let mut reply = [0; 9];
+            assert_eq!((client.recv(&mut reply).unwrap(), reply[..3] == [octet; 3]), (3, true));
+        }
+        let nothing = batch.receive(&server, false).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_reply_that_the_system_refuses_does_not_keep_back_the_next() {
+        let (client, server) = pair();
+        client.send(b"a").unwrap();
+        client.send(b"b").unwrap();
+        let mut batch = Batch::new();
+        batch.receive(&server, true).unwrap();
+        batch.reply(0, 1);
+        batch.reply(1, 2);
+        // SAFETY: the batch holds two replies, and nothing else refers to their headers.
+        unsafe { (*batch.block.as_ptr()).send_headers[0].msg_hdr.msg_namelen = 1 };
+        assert_eq!(batch.send(&server), Sent { taken: 1, refused: 1 });
+        assert_eq!(client.recv(&mut [0; 9]).unwrap(), 2);
+    }
+
+    #[test]
+    fn the_room_for_replies_is_used_up_before_it_overflows() {
+        let (client, server) = pair();
+        let mut batch = Batch::new();
+        (0..BATCH).for_each(|_| assert_eq!(client.send(b"a").unwrap(), 1));
+        assert_eq!(batch.receive(&server, true).unwrap(), BATCH);
+        let mut replies = 0;
+        while !batch.is_full() {
+            batch.reply(replies, ROOM);
+            replies += 1;
+        }
+        assert_eq!(replies, ARENA / ROOM);
+        assert_eq!(batch.send(&server).taken, replies);
+        assert!(!batch.is_full());
+    }
+
+    #[test]
+    fn what_says_where_to_is_made_to_say_where_from() {
+        for source in ["192.0.2.1:53", "[2001:db8::1]:53", "[fe80::1%7]:53"] {
+            let source: SocketAddr = source.parse().unwrap();
+            let (mut said, mut turned) = (Control([0; CONTROL]), Control([0; CONTROL]));
+            let len = said.write(source);
+            turned.0 = said.0;
+            if let SocketAddr::V4(v4) = source {
+                // As the kernel tells it: by which interface, and where to.
+                turned.put(DATA, &[9, 0, 0, 0]);
+                turned.put(DATA + offset_of!(libc::in_pktinfo, ipi_addr), &v4.ip().octets());
+                assert_eq!(turned.destination(len), Some(source.ip()));
+                turned.put(DATA + offset_of!(libc::in_pktinfo, ipi_addr), &[0; 4]);
+            } else {
+                assert_eq!(turned.destination(len), Some(source.ip()));
+            }
+            assert_eq!((turned.turn_round(len), turned.0), (len, said.0), "{source}");
+            assert_eq!((turned.destination(0), turned.turn_round(0)), (None, 0));
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cartonym_plugin::{Plugin, Query, Response, Resumed, Step};
 use cartonym_responder::{Chain, Responder};
 use cartonym_server::{Limits, Running, Server};
-use cartonym_wire::{Name, Section, Ttl, Type};
+use cartonym_wire::{Name, Opcode, Section, Ttl, Type};
 use tokio::sync::Semaphore;
 
 /// Answers `where` with the address that the query came to, `huge` with 60 kB, `gate` when the gate opens, `soon` by a
@@ -52,6 +52,24 @@ impl Plugin for Oracle {
     }
 }
 
+/// A plugin with a defect where no one expects it: NOTIFY makes it panic.
+struct Defective;
+
+impl Plugin for Defective {
+    fn name(&self) -> &'static str {
+        "defective"
+    }
+
+    fn handles(&self, opcode: Opcode) -> bool {
+        assert_ne!(opcode, Opcode::NOTIFY);
+        false
+    }
+
+    fn answer(&self, _: &mut Query<'_>, _: &mut Response<'_>) -> Step {
+        Step::Next
+    }
+}
+
 /// Answers what the oracle has passed on.
 struct Last(u8);
 
@@ -81,7 +99,7 @@ impl Oracle {
     }
 
     pub(crate) fn responder(&self) -> Arc<Responder> {
-        let chain = Chain::new().then(self.clone()).then(Last(self.number));
+        let chain = Chain::new().then(self.clone()).then(Last(self.number)).then(Defective);
         Responder::builder().zone(Name::ROOT, chain).build()
     }
 }

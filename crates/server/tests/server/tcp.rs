@@ -114,3 +114,15 @@ fn more_queries_may_come_than_may_wait() {
     ids.sort_unstable();
     assert_eq!(ids, (0..500).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_defect_costs_a_connection_and_not_the_listener() {
+    let (running, address, _) = loopback();
+    let mut notify = framed(1, "www");
+    notify[4] = 0x20;
+    let mut stream = tcp(address);
+    stream.write_all(&notify).unwrap();
+    assert!(is_closed(&mut stream));
+    assert_eq!(id_of(&ask_tcp(&mut tcp(address), 2, "www").unwrap()), 2);
+    assert_eq!(running.counters().panics, 1);
+}

@@ -122,12 +122,12 @@ fn rubbish_of_any_length_leaves_the_worker_at_work() {
 }
 
 #[test]
-fn each_worker_gets_its_share_of_clients() {
-    let oracle = Oracle::new(1);
-    let server = cartonym_server::Server::new().workers(4);
-    let running = server.listen("127.0.0.1:0".parse().unwrap(), oracle.responder()).start().unwrap();
-    for id in 0..100 {
-        assert_eq!(id_of(&ask(&udp(running.local_addrs()[0]), id, "www").unwrap()), id);
-    }
-    eventually("all counted", || running.counters().udp.sent == 100);
+fn a_defect_costs_a_batch_and_not_the_worker() {
+    let (running, address, _) = loopback();
+    let socket = udp(address);
+    let mut notify = query(1, "www");
+    notify[2] = 0x20;
+    socket.send(&notify).unwrap();
+    eventually("the worker has started again", || running.counters().panics == 1);
+    assert_eq!(id_of(&ask(&socket, 2, "www").unwrap()), 2);
 }
