@@ -8,12 +8,12 @@ use redb::{
 /// The form of what is written here. Another number is another program's.
 pub(crate) const VERSION: u64 = 1;
 
-/// By key text: the revision of the last put in eight octets, big-endian, and the record as JSON.
+/// By key text: the revision of the last put in eight octets, big-endian, and the packed record.
 const RECORDS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("records");
 /// The form and the revision.
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
-/// A change made ready to be written: its records are text already.
+/// A change made ready to be written: its records are octets already.
 #[derive(Debug)]
 pub(crate) struct Encoded {
     expect: Vec<Expect>,
@@ -43,7 +43,7 @@ pub(crate) enum ReadError {
 impl From<&Change> for Encoded {
     fn from(change: &Change) -> Self {
         let encode = |edit: &Edit| match edit {
-            Edit::Put(record) => (record.key().to_string(), Some(record.encode())),
+            Edit::Put(record) => (record.key().to_string(), Some(record.pack())),
             Edit::Delete(key) => (key.to_string(), None),
         };
         Self { expect: change.expect.clone(), edits: change.edits.iter().map(encode).collect() }
@@ -81,11 +81,11 @@ impl<'txn> Tables<'txn> {
         self.revision = self.revision.next();
         for (key, value) in &change.edits {
             match value {
-                Some(json) => {
-                    let mut value = self.records.insert_reserve(key.as_str(), 8 + json.len())?;
+                Some(packed) => {
+                    let mut value = self.records.insert_reserve(key.as_str(), 8 + packed.len())?;
                     let (revision, rest) = value.as_mut().split_at_mut(8);
                     revision.copy_from_slice(&self.revision.0.to_be_bytes());
-                    rest.copy_from_slice(json);
+                    rest.copy_from_slice(packed);
                 }
                 None => _ = self.records.remove(key.as_str())?,
             }
@@ -163,9 +163,9 @@ const KINDS: [&str; 5] = ["namespace", "http-name", "service", "instance", "oper
 const BATCH: usize = 1024;
 
 fn stored(key: &str, value: &[u8]) -> Result<Stored, Unreadable> {
-    let (revision, json) = value.split_first_chunk().ok_or_else(|| Unreadable::Revision(key.to_owned()))?;
+    let (revision, packed) = value.split_first_chunk().ok_or_else(|| Unreadable::Revision(key.to_owned()))?;
     let unreadable = |source| Unreadable::Record(key.to_owned(), source);
     let parsed = key.parse().map_err(|error| unreadable(Box::from(error)))?;
-    let record = Record::decode(parsed, json).map_err(|error| unreadable(error.into()))?;
+    let record = Record::unpack(parsed, packed).map_err(|error| unreadable(error.into()))?;
     Ok(Stored { revision: Revision(u64::from_be_bytes(*revision)), record })
 }
