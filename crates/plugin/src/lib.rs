@@ -19,12 +19,15 @@ pub use resolver::{Resolve, Resolver};
 pub use response::Response;
 pub use step::{BoxFuture, Deferred, Messages, Resumed, Step};
 
+use std::any::Any;
 use std::sync::Arc;
 
 use cartonym_wire::Opcode;
 
 /// One member of a chain: it answers queries, or passes them on and looks at what comes back.
-pub trait Plugin: Send + Sync + 'static {
+///
+/// As `Any`, a plugin can be found again by its type: who shows what it has counted looks for it so.
+pub trait Plugin: Any + Send + Sync {
     /// The word of its directive, and its label in metrics.
     fn name(&self) -> &'static str;
 
