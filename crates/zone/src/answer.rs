@@ -163,7 +163,7 @@ impl<'z> Answer<'z, '_, '_> {
                     return self.as_many_as_fit(set);
                 }
                 if has_addresses(set.rtype) {
-                    self.additional(set, Some(start));
+                    self.additional(set, owner, Some(start));
                 }
             }
             owner => {
@@ -176,7 +176,7 @@ impl<'z> Answer<'z, '_, '_> {
                     self.out.record(Section::Answer, name, set.rtype, Class::IN, set.ttl, rdata)?;
                 }
                 if has_addresses(set.rtype) {
-                    self.additional(set, None);
+                    self.additional(set, owner, None);
                 }
             }
         }
@@ -249,29 +249,31 @@ impl<'z> Answer<'z, '_, '_> {
     }
 
     /// The addresses that this zone has for the targets of a set; `start` is where its records were copied to.
-    fn additional(&mut self, set: Set<'z>, start: Option<usize>) {
+    fn additional(&mut self, set: Set<'z>, owner: Owner<'_>, start: Option<usize>) {
+        let question;
+        let owner = match owner {
+            Owner::Name(name) => name,
+            Owner::Question if is_service(set.rtype) => {
+                question = question_name(self.out);
+                &question
+            }
+            // Of other types, no target is the owner.
+            Owner::Question => Name::ROOT,
+        };
         let mut at = start.unwrap_or(0);
-        for record in set.records().take(MAX_ADDITIONAL) {
-            let rdata = record.get(RECORD_HEADER..).unwrap_or_default();
+        for (number, record) in set.records().take(MAX_ADDITIONAL).enumerate() {
             let target_at = start.and_then(|_| target_at(at, set.rtype, record));
             at += record.len();
-            let Some(target) = RdataNames::first(set.rtype, rdata) else { continue };
-            let question;
-            let target = match (set.rtype, target.is_root()) {
-                // "." is the owner itself in SVCB's service mode (RFC 9460 §2.5).
-                (Type::SVCB | Type::HTTPS, true) => {
-                    question = question_name(self.out);
-                    &*question
-                }
-                (_, true) => continue,
-                _ => target,
-            };
+            let Some(target) = target(set.rtype, record, owner) else { continue };
+            // Several records may name one host.
+            if set.records().take(number).any(|record| self::target(set.rtype, record, owner) == Some(target)) {
+                continue;
+            }
             let qname = Qname::new(target);
             if !self.zone.contains(&qname) {
                 continue;
             }
             if let Found::Name(node) | Found::Wildcard(node) = self.zone.find(&qname, Type::A) {
-                let target_at = target_at.filter(|_| !matches!(set.rtype, Type::SVCB | Type::HTTPS));
                 self.addresses(node, target, target_at);
             }
         }
@@ -486,10 +488,28 @@ fn has_addresses(rtype: Type) -> bool {
     )
 }
 
-/// Where the target of a copied record begins, if a pointer reaches it.
+/// Whether "." as a target is the owner itself (RFC 9460 §2.5.2); elsewhere it says that there is none.
+fn is_service(rtype: Type) -> bool {
+    matches!(rtype, Type::SVCB | Type::HTTPS)
+}
+
+/// The host that a record of `owner` names, if it names one.
+fn target<'a>(rtype: Type, record: &'a [u8], owner: &'a Name) -> Option<&'a Name> {
+    let rdata = record.get(RECORD_HEADER..)?;
+    let target = RdataNames::first(rtype, rdata)?;
+    let is_alias_mode = rdata.starts_with(&[0, 0]);
+    match target.is_root() {
+        false => Some(target),
+        true if is_service(rtype) && !is_alias_mode => Some(owner),
+        true => None,
+    }
+}
+
+/// Where the target of a copied record begins, if a pointer reaches it and it is not ".".
 fn target_at(record_at: usize, rtype: Type, record: &[u8]) -> Option<u16> {
-    let skip = RdataNames::of(rtype)?.skip(record.get(RECORD_HEADER..)?)?;
-    u16::try_from(record_at + RECORD_HEADER + skip).ok().filter(|at| *at < 0x4000)
+    let skip = RECORD_HEADER + RdataNames::of(rtype)?.skip(record.get(RECORD_HEADER..)?)?;
+    let is_root = *record.get(skip)? == 0;
+    u16::try_from(record_at + skip).ok().filter(|at| *at < 0x4000 && !is_root)
 }
 
 /// The target, if the record is an alias.
