@@ -266,7 +266,8 @@ impl<'z> Answer<'z, '_, '_> {
             at += record.len();
             let Some(target) = target(set.rtype, record, owner) else { continue };
             // Several records may name one host.
-            if set.records().take(number).any(|record| self::target(set.rtype, record, owner) == Some(target)) {
+            if set.records().take(number).any(|record| self::target(set.rtype, record, owner) == Some(target))
+            {
                 continue;
             }
             let qname = Qname::new(target);
@@ -404,7 +405,7 @@ impl<'z> Answer<'z, '_, '_> {
             self.out.record(Section::Authority, origin, Type::SOA, Class::IN, soa.ttl, &soa.rdata)
         };
         if written.is_err() {
-            return self.truncated();
+            set_flag(self.out, Flags::TC, true);
         }
         Link::Done(Outcome::Written(rcode))
     }
@@ -429,12 +430,12 @@ impl Zone {
     }
 }
 
-/// Which of a set's items are taken.
+/// Which of a set's items are taken, and in which order: turned by chance, as many clients take the first alone.
 enum Choice {
     /// Neighbours, from `start` on and round the end.
     Window { start: usize, count: usize, of: usize },
-    /// A few at random.
-    Few { indices: [u16; MAX_FEW], count: usize },
+    /// A few at random, from `start` on and round the end.
+    Few { indices: [u16; MAX_FEW], start: usize, count: usize },
 }
 
 /// Up to so many are drawn one by one; more are a window, which takes no memory.
@@ -449,25 +450,30 @@ impl Choice {
         // Floyd's sampling: each step draws below a growing bound, and a number drawn twice gives way to the bound.
         let (mut indices, mut state) = ([0u16; MAX_FEW], random);
         for (taken, bound) in (of - count..of).enumerate() {
-            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+            state = step(state);
             let drawn = below(state, bound + 1) as u16;
             let (before, rest) = indices.split_at_mut(taken);
             if let Some(slot) = rest.first_mut() {
                 *slot = if before.contains(&drawn) { bound as u16 } else { drawn };
             }
         }
-        Choice::Few { indices, count }
+        Choice::Few { indices, start: below(step(state), count), count }
     }
 
     fn indices(&self) -> impl Iterator<Item = usize> + '_ {
-        let count = match self {
-            Choice::Window { count, .. } | Choice::Few { count, .. } => *count,
+        let (count, start) = match self {
+            Choice::Window { count, start, .. } | Choice::Few { count, start, .. } => (*count, *start),
         };
-        (0..count).map(move |at| match self {
-            Choice::Window { start, of, .. } => (start + at) % of,
-            Choice::Few { indices, .. } => indices.get(at).copied().map_or(0, usize::from),
+        (start..start + count).map(move |at| match self {
+            Choice::Window { of, .. } => at % of,
+            Choice::Few { indices, .. } => indices.get(at % count).copied().map_or(0, usize::from),
         })
     }
+}
+
+/// The next of a row of words by chance; good in the upper bits, which [`below`] uses.
+fn step(state: u64) -> u64 {
+    state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F)
 }
 
 /// A number below `bound`, each as likely as the others to within 2^-48.

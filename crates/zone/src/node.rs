@@ -288,26 +288,34 @@ impl NodeEdit {
         self.children == 0 && self.sets.is_empty()
     }
 
-    /// Adds a record to a set of all; a record that is there already changes nothing, and says so.
+    /// Adds a record; one that is there already changes nothing, and says so. A set that chose has all from then on.
     pub(crate) fn add(&mut self, rtype: Type, ttl: Ttl, rdata: &[u8]) -> Result<bool, SetTooLarge> {
-        let set = match self.sets.iter_mut().position(|set| set.rtype == rtype) {
+        let there = self.sets.iter().position(|set| set.rtype == rtype);
+        if let Some(set) = there.and_then(|at| self.sets.get(at)) {
+            if set.as_set().rdatas().any(|there| there == rdata) {
+                return Ok(false);
+            }
+            if set.body.len() + RECORD_HEADER + rdata.len() > MAX_SET_LEN {
+                return Err(SetTooLarge);
+            }
+        } else if RECORD_HEADER + rdata.len() > MAX_SET_LEN {
+            return Err(SetTooLarge);
+        }
+        let set = match there {
             Some(at) => &mut self.sets[at],
             None => {
                 self.sets.push(SetEdit { rtype, policy: Policy::All, count: 0, ttl, body: Vec::new() });
                 self.sets.last_mut().ok_or(SetTooLarge)?
             }
         };
-        if set.as_set().rdatas().any(|there| there == rdata) {
-            return Ok(false);
+        if set.policy != Policy::All {
+            set.retain(|_| true);
         }
         // An RRset has one TTL: the smallest (RFC 2181 §5.2).
         if ttl < set.ttl {
             set.set_ttl(ttl);
         }
         let ttl = set.ttl;
-        if set.body.len() + RECORD_HEADER + rdata.len() > MAX_SET_LEN {
-            return Err(SetTooLarge);
-        }
         push_record(&mut set.body, QUESTION_POINTER, rtype, ttl, rdata);
         set.count += 1;
         Ok(true)
@@ -331,21 +339,15 @@ impl NodeEdit {
         self.sets.clear();
     }
 
-    /// Takes out one record; its set goes with the last.
+    /// Takes out one record; its set goes with the last. A set that chose has all from then on.
     pub(crate) fn remove_record(&mut self, rtype: Type, rdata: &[u8]) -> bool {
         let Some(set) = self.sets.iter_mut().find(|set| set.rtype == rtype) else { return false };
-        let before = set.count;
-        let ttl = set.ttl;
-        let kept: Vec<Vec<u8>> =
-            set.as_set().rdatas().filter(|there| *there != rdata).map(<[u8]>::to_vec).collect();
-        set.body.clear();
-        for rdata in &kept {
-            push_record(&mut set.body, QUESTION_POINTER, rtype, ttl, rdata);
+        if !set.as_set().rdatas().any(|there| there == rdata) {
+            return false;
         }
-        set.count = kept.len() as u16;
-        let removed = set.count != before;
+        set.retain(|there| there != rdata);
         self.sets.retain(|set| set.count > 0);
-        removed
+        true
     }
 
     pub(crate) fn compile(&self) -> Node {
@@ -394,6 +396,18 @@ impl SetEdit {
             return Err(SetTooLarge);
         }
         Ok(SetEdit { rtype: set.rtype, policy: set.policy, count, ttl: set.ttl, body })
+    }
+
+    /// Keeps some of the records, as a set of all.
+    fn retain(&mut self, keep: impl Fn(&[u8]) -> bool) {
+        let kept: Vec<Vec<u8>> =
+            self.as_set().rdatas().filter(|rdata| keep(rdata)).map(<[u8]>::to_vec).collect();
+        self.policy = Policy::All;
+        self.count = kept.len() as u16;
+        self.body.clear();
+        for rdata in &kept {
+            push_record(&mut self.body, QUESTION_POINTER, self.rtype, self.ttl, rdata);
+        }
     }
 
     fn as_set(&self) -> Set<'_> {

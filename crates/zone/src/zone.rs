@@ -156,7 +156,7 @@ impl Zone {
 impl ZoneEdit {
     /// Adds a record; one that is there already changes nothing, and the answer is false.
     ///
-    /// The TTL of its set becomes the smallest of all (RFC 2181 §5.2).
+    /// The TTL of its set becomes the smallest of all (RFC 2181 §5.2), and its policy [`Policy::All`](crate::Policy).
     ///
     /// # Errors
     ///
@@ -184,7 +184,7 @@ impl ZoneEdit {
         Ok(())
     }
 
-    /// Takes a record out, and says whether it was there.
+    /// Takes a record out, and says whether it was there; the policy of what is left is [`Policy::All`](crate::Policy).
     ///
     /// # Errors
     ///

@@ -144,11 +144,14 @@ fn restore(model: &mut NaiveZone, name: &NameBuf, rtype: Type, set: Option<Set>)
 fn may_hold(model: &NaiveZone, name: &NameBuf, rtype: Type, count: usize) -> bool {
     let empty = Default::default();
     let sets = model.names.get(name).unwrap_or(&empty);
-    let is_single = matches!(rtype, Type::CNAME | Type::DNAME | Type::SOA);
-    !(is_single && (sets.contains_key(&rtype) || count > 1))
-        && !(rtype == Type::CNAME && !sets.is_empty())
-        && !(rtype != Type::CNAME && sets.contains_key(&Type::CNAME))
-        && (rtype != Type::SOA || *name == model.origin)
+    let is_single = !sets.contains_key(&rtype) && count == 1;
+    match rtype {
+        Type::CNAME => sets.is_empty() && count == 1,
+        _ if sets.contains_key(&Type::CNAME) => false,
+        Type::DNAME => is_single,
+        Type::SOA => is_single && *name == model.origin,
+        _ => true,
+    }
 }
 
 fn build(model: &NaiveZone) -> Zone {

@@ -1,5 +1,8 @@
 //! Zones from text, questions to them, and what came of it.
 
+// Each test file uses its part.
+#![allow(dead_code)]
+
 use cartonym_wire::{Builder, Class, Flags, Hasher, Message, Name, NameBuf, Qname, Type, expand_rdata};
 use cartonym_zone::master::{NoIncludes, Parser, rdata_to_text};
 use cartonym_zone::{Ask, Outcome, Zone};
@@ -92,7 +95,7 @@ impl Answered {
         line.push_str(if self.aa { " aa" } else { "" });
         line.push_str(if self.tc { " tc" } else { "" });
         for (section, records) in ["answer", "authority", "additional"].iter().zip(&self.sections) {
-            let mut texts: Vec<String> = records.iter().map(|record| text(record)).collect();
+            let mut texts: Vec<String> = records.iter().map(text).collect();
             texts.sort();
             for text in texts {
                 line.push_str(&format!("; {section} {text}"));

@@ -74,7 +74,8 @@ impl NaiveZone {
             End::Cut(cut) => {
                 answer.aa = !answer.answer.is_empty();
                 answer.authority = self.records(&cut, &cut, Type::NS);
-                let servers = answer.authority.iter().map(|(.., rdata)| Name::from_wire(rdata).unwrap().to_buf());
+                let servers =
+                    answer.authority.iter().map(|(.., rdata)| Name::from_wire(rdata).unwrap().to_buf());
                 for server in servers {
                     answer.additional.extend(self.records(&server, &server, Type::A));
                     answer.additional.extend(self.records(&server, &server, Type::AAAA));
