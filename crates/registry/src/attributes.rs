@@ -101,8 +101,15 @@ impl Attributes {
 
     /// Keys and values, by ascending key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let mut texts = self.0.split_terminator(NUL);
-        std::iter::from_fn(move || Some((unpack_key(texts.next()?), texts.next()?)))
+        let mut rest = &*self.0;
+        let mut next = move || {
+            // Texts are short: walking finds their end before a vector search has begun.
+            let end = rest.bytes().position(|octet| octet == NUL as u8)?;
+            let text = &rest[..end];
+            rest = &rest[end + 1..];
+            Some(text)
+        };
+        std::iter::from_fn(move || Some((unpack_key(next()?), next()?)))
     }
 
     /// How many there are.

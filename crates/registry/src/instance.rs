@@ -243,15 +243,25 @@ impl Instance {
 
     /// Gives the id back where `packed` is not an instance.
     pub(crate) fn unpack(id: InstanceId, packed: &[u8]) -> Result<Self, InstanceId> {
-        match Self::unpack_parts(packed) {
-            Some((attributes, creator_request_id, created, health, parsed)) => {
-                Ok(Self { id, attributes, creator_request_id, created, health, parsed })
-            }
-            None => Err(id),
-        }
+        let Some(Unpacked { attributes, creator_request_id, created, health, parsed }) = Unpacked::of(packed)
+        else {
+            return Err(id);
+        };
+        Ok(Self { id, attributes, creator_request_id, created, health, parsed })
     }
+}
 
-    fn unpack_parts(packed: &[u8]) -> Option<(Attributes, Option<Box<str>>, Timestamp, Health, Parsed)> {
+/// An instance without its id.
+struct Unpacked {
+    attributes: Attributes,
+    creator_request_id: Option<Box<str>>,
+    created: Timestamp,
+    health: Health,
+    parsed: Parsed,
+}
+
+impl Unpacked {
+    fn of(packed: &[u8]) -> Option<Self> {
         let (created, rest) = packed.split_first_chunk()?;
         let ([verdict], rest) = rest.split_first_chunk()?;
         let (since, rest) = rest.split_first_chunk()?;
@@ -264,7 +274,7 @@ impl Instance {
         };
         let timestamp = |octets: &[u8; 8]| Timestamp::from_millis(u64::from_be_bytes(*octets));
         let (creator_request_id, rest) = match u16::from_be_bytes(*len) {
-            Self::NO_REQUEST => (None, rest),
+            Instance::NO_REQUEST => (None, rest),
             len => {
                 let (request, rest) = rest.split_at_checked(len.into())?;
                 (Some(std::str::from_utf8(request).ok()?.into()), rest)
@@ -273,7 +283,7 @@ impl Instance {
         let attributes = Attributes::from_packed(std::str::from_utf8(rest).ok()?)?;
         let parsed = Parsed::of(&attributes).ok()?;
         let health = Health { verdict, since: timestamp(since) };
-        Some((attributes, creator_request_id, timestamp(created), health, parsed))
+        Some(Self { attributes, creator_request_id, created: timestamp(created), health, parsed })
     }
 }
 

@@ -1,8 +1,4 @@
-//! The registry in one file of this machine.
-//!
-//! A folder holds it: `registry.redb`, a B-tree whose pages have checksums, and `registry.lock`, whose lock says that a
-//! process has it open. Changes that come while the disk is busy are made durable together, so that many
-//! clients cost one wait for the disk.
+#![doc = include_str!("../README.md")]
 
 use std::path::Path;
 use std::sync::Arc;

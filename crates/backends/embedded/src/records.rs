@@ -159,8 +159,8 @@ pub(crate) fn read_all(
 /// The kinds of record, parents first.
 const KINDS: [&str; 5] = ["namespace", "http-name", "service", "instance", "operation"];
 
-/// How many records are told at once: enough that telling costs nothing beside reading.
-const BATCH: usize = 1024;
+/// How many records are told at once: enough that telling costs little beside reading, and few enough for a core's cache.
+const BATCH: usize = 128;
 
 fn stored(key: &str, value: &[u8]) -> Result<Stored, Unreadable> {
     let (revision, packed) = value.split_first_chunk().ok_or_else(|| Unreadable::Revision(key.to_owned()))?;

@@ -72,7 +72,7 @@ pub(crate) fn revision(database: &Database) -> Result<Revision, Error> {
 /// Reads everything in `store`, on a thread of its own.
 pub(crate) fn snapshot(store: &Weak<Store>) -> Snapshot {
     // A few batches: the reader is a little ahead of who takes them in.
-    let (told, snapshot) = mpsc::channel(4);
+    let (told, snapshot) = mpsc::channel(16);
     let Some(store) = store.upgrade() else { return snapshot };
     let failed = told.clone();
     let read = move || {

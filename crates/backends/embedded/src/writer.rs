@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use cartonym_registry::{Change, CommitError, Edit, History, Revision};
 use redb::Database;
@@ -32,7 +33,7 @@ const QUEUE: usize = 1024;
 impl Writer {
     pub(crate) fn start(store: Arc<Store>, history: Arc<History>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let write = move || Loop { store, history, jobs }.run();
+        let write = move || Loop { store, history, jobs, failed: None }.run();
         // Without its thread, a change is answered that the store is not available.
         let thread = std::thread::Builder::new().name("cartonym-store".into()).spawn(write);
         let thread =
@@ -62,7 +63,12 @@ struct Loop {
     store: Arc<Store>,
     history: Arc<History>,
     jobs: mpsc::Receiver<Job>,
+    /// Why the last batch was not written, and until when the next is not tried.
+    failed: Option<(Arc<dyn std::error::Error + Send + Sync>, Instant)>,
 }
+
+/// How long changes are refused at once after the disk has refused one: a large store takes a while to open anew.
+const PAUSE: Duration = Duration::from_millis(500);
 
 impl Loop {
     fn run(mut self) {
@@ -78,16 +84,23 @@ impl Loop {
         }
     }
 
-    fn write(&self, batch: Vec<Job>) {
+    fn write(&mut self, batch: Vec<Job>) {
+        if let Some((error, until)) = &self.failed
+            && now() < *until
+        {
+            return refuse(batch, error);
+        }
         match self.make_durable(&batch) {
-            Ok(made) => self.tell(batch, made),
+            Ok(made) => {
+                self.failed = None;
+                self.tell(batch, made);
+            }
             Err(error) => {
                 tracing::error!(error = &*error as &dyn std::error::Error, "a change is not written");
                 self.store.close();
-                let error: Arc<dyn std::error::Error + Send + Sync> = error.into();
-                for job in batch {
-                    _ = job.reply.send(Err(CommitError::Unavailable(Box::new(Shared(Arc::clone(&error))))));
-                }
+                let error = Arc::from(error);
+                refuse(batch, &error);
+                self.failed = Some((error, now() + PAUSE));
             }
         }
     }
@@ -138,6 +151,17 @@ impl Loop {
             _ = reply.send(made.map_err(|current| CommitError::Conflict { current }));
         }
     }
+}
+
+fn refuse(batch: Vec<Job>, error: &Arc<dyn std::error::Error + Send + Sync>) {
+    for job in batch {
+        _ = job.reply.send(Err(CommitError::Unavailable(Box::new(Shared(Arc::clone(error))))));
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a pause after an error of the disk, on a thread of its own")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// One error told to many.
