@@ -12,8 +12,9 @@ fn publish(criterion: &mut Criterion) {
     for services in [333, 3_333, 33_333, 100_000] {
         let table = RecordTable::new(7);
         let zone = service_zone(services, table.hasher());
-        let names: Vec<NameBuf> =
-            (0..512).map(|n| format!("svc-{}.sd.example.", n * 7919 % services).parse().expect("a name")).collect();
+        let names: Vec<NameBuf> = (0..512)
+            .map(|n| format!("svc-{}.sd.example.", n * 7919 % services).parse().expect("a name"))
+            .collect();
         table.publish(Snapshot::new(table.hasher()).with(Arc::new(zone)));
         let mut turn = 0u32;
         group.bench_function(format!("{services} services"), |bencher| {
@@ -24,7 +25,8 @@ fn publish(criterion: &mut Criterion) {
                 let zone = snapshot.zones().next().expect("the zone");
                 let mut edit = zone.edit(table.hasher());
                 edit.remove_set(owner, Type::AAAA).expect("a name of the zone");
-                let address = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (turn >> 8) as u8, turn as u8];
+                let address =
+                    [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (turn >> 8) as u8, turn as u8];
                 edit.add(owner, Type::AAAA, Ttl::from_secs(5), &address).expect("a name of the zone");
                 let zone = Arc::new(edit.finish());
                 let next = (*snapshot).clone().with(zone);

@@ -58,7 +58,8 @@ fn address(service: usize, instance: usize) -> [u8; 4] {
 }
 
 fn add(edit: &mut ZoneEdit, owner: &str, rtype: Type, rdata: &[u8]) {
-    edit.add(&parse(owner), rtype, Ttl::from_secs(60), rdata).expect("a record of the zone, and no large set");
+    edit.add(&parse(owner), rtype, Ttl::from_secs(60), rdata)
+        .expect("a record of the zone, and no large set");
 }
 
 fn parse(text: &str) -> NameBuf {

@@ -38,7 +38,8 @@ fn main() -> ExitCode {
     let client = Client { address, local: address, transport: Transport::Udp };
     for at in 0..count {
         let moment = Moment { now: Duration::ZERO, random: at as u64 };
-        let verdict = responder.respond(&mut scratch, black_box(&queries[at % SERVICES]), client, moment, &mut out);
+        let verdict =
+            responder.respond(&mut scratch, black_box(&queries[at % SERVICES]), client, moment, &mut out);
         if !matches!(verdict, Verdict::Send(len) if len > 12) {
             return ExitCode::FAILURE;
         }

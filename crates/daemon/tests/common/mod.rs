@@ -1,0 +1,173 @@
+//! The program as a process, and the simplest clients of its two sides.
+
+#![allow(dead_code)]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use cartonym::wire::{Message, NameBuf, Rcode, Type};
+use serde_json::{Value, json};
+
+/// A program that ends with the test.
+pub struct Process(pub Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The daemon, serving a folder on ports of its own.
+pub struct Daemon {
+    process: Process,
+    pub dns: SocketAddr,
+    pub api: SocketAddr,
+}
+
+impl Daemon {
+    /// Starts it, and waits until it answers.
+    pub fn start(data: &Path) -> Daemon {
+        let (dns, api) = (free_address(), free_address());
+        let mut command = cartonym(&["serve", "--quiet"]);
+        command.arg("--data").arg(data).arg("--dns").arg(dns.to_string()).arg("--api").arg(api.to_string());
+        let process = Process(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        wait_until("the daemon answers", || ask(dns, ".", Type::SOA).is_some());
+        Daemon { process, dns, api }
+    }
+
+    /// Sends a signal, such as `TERM`.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.process.0.id().to_string();
+        assert!(Command::new("kill").arg(format!("-{signal}")).arg(pid).status().unwrap().success());
+    }
+
+    /// Waits for the end: the exit code, none after a signal.
+    pub fn wait(&mut self) -> Option<i32> {
+        let end = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < end {
+            if let Some(status) = self.process.0.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the daemon does not end");
+    }
+
+    /// One call of the API that succeeds.
+    pub fn call(&self, operation: &str, request: Value) -> Value {
+        let body = request.to_string();
+        let mut stream = TcpStream::connect(self.api).unwrap();
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/x-amz-json-1.1\r\n\
+             x-amz-target: Route53AutoNaming_v20170314.{operation}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{operation}: {body}");
+        if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() }
+    }
+
+    /// A namespace `shop.example` with a service `web`: the service's id.
+    pub fn service(&self) -> Value {
+        let operation = self.call("CreatePublicDnsNamespace", json!({ "Name": "shop.example" }));
+        let operation = self.call("GetOperation", json!({ "OperationId": operation["OperationId"] }));
+        let records = json!([{ "Type": "A", "TTL": 1 }, { "Type": "SRV", "TTL": 1 }]);
+        let namespace = &operation["Operation"]["Targets"]["NAMESPACE"];
+        let request =
+            json!({ "Name": "web", "NamespaceId": namespace, "DnsConfig": { "DnsRecords": records } });
+        self.call("CreateService", request)["Service"]["Id"].clone()
+    }
+
+    pub fn register(&self, service: &Value, host: u8) {
+        let attributes = json!({ "AWS_INSTANCE_IPV4": format!("192.0.2.{host}"), "AWS_INSTANCE_PORT": "80" });
+        let request =
+            json!({ "ServiceId": service, "InstanceId": format!("web-{host}"), "Attributes": attributes });
+        self.call("RegisterInstance", request);
+    }
+}
+
+/// The program under test.
+pub fn cartonym(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cartonym"));
+    command.args(args).stdin(Stdio::null()).env("CARTONYM_LOG", "warn");
+    command
+}
+
+/// Runs it to its end: exit code, standard output, standard error.
+pub fn run(command: &mut Command) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// A loopback address with a port that nobody has, over UDP and TCP.
+pub fn free_address() -> SocketAddr {
+    loop {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = tcp.local_addr().unwrap();
+        if UdpSocket::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
+/// Tries until `done`, for ten seconds at most.
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !done() {
+        assert!(Instant::now() < end, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The rcode and the last octets of the answer's RDATA, sorted; none without an answer.
+pub type Answer = Option<(Rcode, Vec<u8>)>;
+
+/// Asks over UDP.
+pub fn ask(server: SocketAddr, name: &str, qtype: Type) -> Answer {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    socket.connect(server).unwrap();
+    socket.send(&query(name, qtype)).ok()?;
+    let mut buffer = [0; 4096];
+    let len = socket.recv(&mut buffer).ok()?;
+    read(&buffer[..len])
+}
+
+/// Asks over TCP.
+pub fn ask_tcp(server: SocketAddr, name: &str, qtype: Type) -> Answer {
+    let mut stream = TcpStream::connect(server).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let query = query(name, qtype);
+    stream.write_all(&(query.len() as u16).to_be_bytes()).ok()?;
+    stream.write_all(&query).ok()?;
+    let mut len = [0; 2];
+    stream.read_exact(&mut len).ok()?;
+    let mut message = vec![0; usize::from(u16::from_be_bytes(len))];
+    stream.read_exact(&mut message).ok()?;
+    read(&message)
+}
+
+fn query(name: &str, qtype: Type) -> Vec<u8> {
+    let name: NameBuf = name.parse().unwrap();
+    let mut query = vec![7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    query.extend_from_slice(name.as_wire());
+    query.extend_from_slice(&qtype.0.to_be_bytes());
+    query.extend_from_slice(&[0, 1]);
+    query
+}
+
+fn read(message: &[u8]) -> Answer {
+    let message = Message::new(message).ok()?;
+    let answers = message.records().map(Result::unwrap).filter(|record| record.section == 0);
+    let mut octets: Vec<u8> = answers.filter_map(|record| record.rdata.last().copied()).collect();
+    octets.sort_unstable();
+    Some((message.header().flags.rcode(), octets))
+}
