@@ -114,8 +114,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Serves the client until it leaves, goes past a limit, or the server drains and all is answered.
-    pub(crate) async fn run(mut self, mut life: Life) {
-        let mut timer = pin!(sleep_until(self.due()));
+    pub(crate) async fn run(self, mut life: Life) {
+        // Dropped before `life`: when the server counts as done, its sockets are closed.
+        let mut connection = self;
+        let mut timer = pin!(sleep_until(connection.due()));
         let mut draining = pin!(life.draining());
         let mut serving = true;
         poll_fn(|context| {
@@ -123,10 +125,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 serving = false;
             }
             // An error is the client's going; there is no one to tell.
-            if let Poll::Ready(_gone) = self.poll_serve(context, serving) {
+            if let Poll::Ready(_gone) = connection.poll_serve(context, serving) {
                 return Poll::Ready(());
             }
-            self.poll_overdue(context, timer.as_mut())
+            connection.poll_overdue(context, timer.as_mut())
         })
         .await;
     }
@@ -447,96 +449,4 @@ const OUTPUT: usize = 64 * 1024 + PREFIX + LONGEST;
 const FAIR_PART: usize = 4096;
 
 #[cfg(test)]
-mod tests {
-    use cartonym_plugin::{Plugin, Query, Response, Step};
-    use cartonym_responder::Chain;
-    use cartonym_wire::{Name, Section, Ttl, Type};
-    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
-
-    use super::*;
-    use crate::connections::Connections;
-    use crate::life;
-
-    /// Answers all with 60 kB.
-    struct Huge;
-
-    impl Plugin for Huge {
-        fn name(&self) -> &'static str {
-            "huge"
-        }
-
-        fn answer(&self, query: &mut Query<'_>, response: &mut Response<'_>) -> Step {
-            for n in 0..235 {
-                let _ = response.record(Section::Answer, query.name(), Type::A, Ttl::ZERO, &[n; 244]);
-            }
-            Step::Answered
-        }
-    }
-
-    fn connection(stream: DuplexStream) -> Connection<DuplexStream> {
-        let responder = Responder::builder().zone(Name::ROOT, Chain::new().then(Huge)).build();
-        let place = Connections::new(1, 1).admit(Client::INTERNAL.address.ip()).unwrap();
-        let service = Service {
-            responder: Arc::new(ArcSwap::new(responder)),
-            tally: Arc::default(),
-            limits: Limits::default(),
-        };
-        let client = Client { transport: cartonym_plugin::Transport::Tcp, ..Client::INTERNAL };
-        Connection::new(stream, client, place, Arc::new(service))
-    }
-
-    /// A query for the root's address, with its length before it.
-    const QUERY: [u8; 19] = *b"\0\x11\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\x01\0\x01";
-
-    #[tokio::test]
-    async fn what_waits_for_a_client_that_does_not_read_is_bounded() {
-        let (mut client, stream) = duplex(4096);
-        let mut connection = connection(stream);
-        let writes = tokio::spawn(async move { client.write_all(&QUERY.repeat(100_000)).await });
-        for _ in 0..1000 {
-            poll_fn(|context| {
-                assert!(connection.poll_serve(context, true).is_pending());
-                Poll::Ready(())
-            })
-            .await;
-            tokio::task::yield_now().await;
-        }
-        let answered = connection.service.tally.traffic().sent;
-        assert!((1..10).contains(&answered), "{answered} answered");
-        assert!(connection.output.octets.capacity() <= 2 * OUTPUT);
-        assert!(connection.input.capacity() <= 2 * INPUT);
-        assert!(!writes.is_finished());
-    }
-
-    #[tokio::test]
-    async fn a_connection_without_a_query_on_its_way_holds_no_memory() {
-        let (mut client, stream) = duplex(1 << 20);
-        let mut connection = connection(stream);
-        for part in [&QUERY[..], &QUERY[..5], &QUERY[5..]] {
-            client.write_all(part).await.unwrap();
-            poll_fn(|context| {
-                assert!(connection.poll_serve(context, true).is_pending());
-                Poll::Ready(())
-            })
-            .await;
-        }
-        assert_eq!(connection.service.tally.traffic().sent, 2);
-        assert_eq!((connection.input.capacity(), connection.output.octets.capacity()), (0, 0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_ends_when_its_time_is_up_and_not_before() {
-        let (mut client, stream) = duplex(1 << 20);
-        let connection = connection(stream);
-        let limits = connection.service.limits;
-        let (life, _reaper) = life::begin();
-        let start = Instant::now();
-        let task = tokio::spawn(connection.run(life));
-        sleep(limits.first_message / 2).await;
-        client.write_all(&QUERY).await.unwrap();
-        task.await.unwrap();
-        let lived = start.elapsed();
-        let expected = limits.first_message / 2 + limits.idle;
-        assert!(lived >= expected && lived < expected + limits.idle / 10, "{lived:?}");
-    }
-}
+mod tests;

@@ -126,9 +126,12 @@ impl Worker {
     /// Lets the runtime wait for the reply, and send it.
     #[cold]
     fn defer(&self, suspended: Box<Suspended>) {
-        let (socket, tally, mut life) = (self.socket.clone(), self.tally.clone(), self.life.clone());
+        let (socket, tally, life) = (self.socket.clone(), self.tally.clone(), self.life.clone());
         let (local, deadline) = (self.local, self.deadline);
         self.runtime.spawn(async move {
+            // In this order: the socket is dropped first, so that when the server counts as done it is closed.
+            let mut life = life;
+            let socket = socket;
             let client = suspended.client();
             let reply = tokio::select! {
                 reply = suspended.resume(tokio::time::sleep(deadline)) => reply,

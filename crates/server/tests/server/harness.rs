@@ -99,8 +99,14 @@ impl Oracle {
     }
 
     pub(crate) fn responder(&self) -> Arc<Responder> {
+        self.responder_with(1232)
+    }
+
+    /// A responder whose datagrams may have so many octets.
+    pub(crate) fn responder_with(&self, udp_size: u16) -> Arc<Responder> {
         let chain = Chain::new().then(self.clone()).then(Last(self.number)).then(Defective);
-        Responder::builder().zone(Name::ROOT, chain).build()
+        let limits = cartonym_responder::Limits { udp_size, ..Default::default() };
+        Responder::builder().zone(Name::ROOT, chain).limits(limits).build()
     }
 }
 

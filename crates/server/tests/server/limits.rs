@@ -1,4 +1,4 @@
-//! Connections that do not behave.
+//! Connections that do not behave. What depends on time alone is tested beside the connection, on a clock that is set.
 
 use std::io::Write;
 use std::time::Duration;
@@ -25,61 +25,6 @@ fn a_connection_that_has_fallen_silent_is_closed() {
 }
 
 #[test]
-fn a_message_whose_end_does_not_come_closes_the_connection() {
-    let (_running, address, _) = serve("127.0.0.1:0", Limits { message: SHORT, ..Limits::default() });
-    let mut stream = tcp(address);
-    stream.write_all(&[framed(1, "www"), vec![0xff, 0xff, 0, 0]].concat()).unwrap();
-    assert_eq!(id_of(&read_message(&mut stream).unwrap()), 1);
-    assert!(is_closed(&mut stream));
-}
-
-#[test]
-fn a_client_that_drips_is_cut_off() {
-    let (_running, address, _) = serve("127.0.0.1:0", Limits { first_message: SHORT, ..Limits::default() });
-    let mut stream = tcp(address);
-    stream.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
-    let mut drips = [0xff; 2000].iter();
-    // Each octet comes in good time; their message does not.
-    while !is_closed(&mut stream) {
-        let octet = drips.next().expect("cut off within ten seconds");
-        let _ = stream.write_all(&[*octet]);
-    }
-}
-
-#[test]
-fn messages_that_follow_closely_do_not_add_up_to_a_slow_one() {
-    let (_running, address, _) = serve("127.0.0.1:0", Limits { message: SHORT, ..Limits::default() });
-    let mut stream = tcp(address);
-    // Each write ends one message and begins the next, for longer than one may take.
-    let (head, tail) = (framed(1, "www")[..9].to_vec(), framed(1, "www")[9..].to_vec());
-    stream.write_all(&head).unwrap();
-    for _ in 0..10 {
-        std::thread::sleep(SHORT / 6);
-        stream.write_all(&[tail.clone(), head.clone()].concat()).unwrap();
-        assert_eq!(id_of(&read_message(&mut stream).unwrap()), 1);
-    }
-}
-
-#[test]
-fn a_connection_that_waits_for_an_answer_is_not_idle() {
-    let limits = Limits { idle: SHORT, message: SHORT, first_message: SHORT, ..Limits::default() };
-    let (_running, address, oracle) = serve("127.0.0.1:0", limits);
-    let mut stream = tcp(address);
-    stream.write_all(&framed(1, "gate")).unwrap();
-    std::thread::sleep(SHORT * 3);
-    oracle.gate.add_permits(1);
-    assert_eq!(id_of(&read_message(&mut stream).unwrap()), 1);
-}
-
-#[test]
-fn a_connection_ends_with_its_life_whatever_it_does() {
-    let (_running, address, _) = serve("127.0.0.1:0", Limits { life: SHORT, ..Limits::default() });
-    let mut stream = tcp(address);
-    stream.write_all(&framed(1, "gate")).unwrap();
-    assert!(is_closed(&mut stream));
-}
-
-#[test]
 fn a_client_that_does_not_read_is_not_read_from_and_cut_off() {
     let (running, address, _) = serve("127.0.0.1:0", Limits { stall: SHORT, ..Limits::default() });
     let mut stream = tcp(address);
@@ -87,17 +32,6 @@ fn a_client_that_does_not_read_is_not_read_from_and_cut_off() {
     stream.write_all(&(0..1000).flat_map(|id| framed(id, "huge")).collect::<Vec<_>>()).unwrap();
     eventually("it is cut off", || running.counters().connections == 0);
     assert!(running.counters().tcp.received < 200, "{:?}", running.counters());
-}
-
-#[test]
-fn a_client_that_reads_slowly_gets_it_all() {
-    let (_running, address, _) = serve("127.0.0.1:0", Limits { stall: SHORT * 3, ..Limits::default() });
-    let mut stream = tcp(address);
-    stream.write_all(&(0..100).flat_map(|id| framed(id, "huge")).collect::<Vec<_>>()).unwrap();
-    for id in 0..100 {
-        std::thread::sleep(SHORT / 10);
-        assert_eq!(id_of(&read_message(&mut stream).unwrap()), id);
-    }
 }
 
 #[test]
