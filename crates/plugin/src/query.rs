@@ -33,6 +33,10 @@ pub struct Context<'a> {
     pub random: u64,
     /// Time since the Unix epoch, as of the batch the query came in.
     pub now: Duration,
+    /// The name of the key that the query was signed with, in lower case, its signature verified (RFC 8945).
+    pub key: Option<&'a Name>,
+    /// Whether the query brought a cookie that this server gave to its address (RFC 7873 §5.2).
+    pub has_valid_cookie: bool,
 }
 
 /// Who asks, from where to where, and how.
@@ -74,6 +78,8 @@ pub struct OwnedQuery {
     resolver: Resolver,
     random: u64,
     now: Duration,
+    key: Option<Box<[u8]>>,
+    has_valid_cookie: bool,
 }
 
 impl<'a> Query<'a> {
@@ -135,6 +141,11 @@ impl<'a> Query<'a> {
         !self.renamed
     }
 
+    /// The name asked for as a record's owner: in the client's spelling while it is the client's name.
+    pub fn owner(&self) -> &Name {
+        if self.renamed { self.name() } else { self.question.name }
+    }
+
     /// What the message asks for.
     pub fn opcode(&self) -> Opcode {
         self.flags().opcode()
@@ -185,6 +196,16 @@ impl<'a> Query<'a> {
         self.context.now
     }
 
+    /// The name of the key that the query was signed with, in lower case; its signature has been verified.
+    pub fn key(&self) -> Option<&'a Name> {
+        self.context.key
+    }
+
+    /// Whether the query brought a cookie that this server gave to its address, which so is not forged.
+    pub fn has_valid_cookie(&self) -> bool {
+        self.context.has_valid_cookie
+    }
+
     /// A copy that outlives the datagram.
     pub fn to_owned(&self) -> OwnedQuery {
         OwnedQuery {
@@ -198,6 +219,8 @@ impl<'a> Query<'a> {
             resolver: self.context.resolver.clone(),
             random: self.context.random,
             now: self.context.now,
+            key: self.context.key.map(|key| key.as_wire().into()),
+            has_valid_cookie: self.context.has_valid_cookie,
         }
     }
 }
@@ -217,6 +240,8 @@ impl OwnedQuery {
             resolver: &self.resolver,
             random: self.random,
             now: self.now,
+            key: self.key.as_deref().map(Name::from_wire).transpose().map_err(ParseError::Name)?,
+            has_valid_cookie: self.has_valid_cookie,
         };
         let mut query = Query::new(message, message.question()?, &mut self.qname, edns, context);
         query.qtype = self.qtype;
