@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cartonym_plugin::{Deferred, Plugin, Query, Response, Step};
 use cartonym_wire::{Ede, Opcode, Rcode};
 
-use crate::responder::fail;
+use crate::reply::fail;
 
 /// The plugins of a route, in order of execution.
 #[derive(Clone, Default)]

@@ -5,10 +5,15 @@
 
 mod adopt;
 mod chain;
+mod cookies;
+mod reply;
 mod request;
 mod responder;
+mod signed;
 mod suspended;
 
+pub use cartonym_tsig as tsig;
 pub use chain::Chain;
+pub use cookies::{Cookies, Require};
 pub use responder::{Limits, Moment, Responder, ResponderBuilder, Scratch, Verdict};
 pub use suspended::{Reply, Suspended};

@@ -4,20 +4,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cartonym_plugin::{BoxFuture, Client, Context, Query, Resolve, Resolver, Response, Transport};
+use cartonym_plugin::{BoxFuture, Client, Context, Query, Resolve, Resolver, Transport};
+use cartonym_tsig::{Keys, Rejection};
 use cartonym_wire::{
-    Builder, Class, Ede, Edns, Flags, HEADER_LEN, Hasher, Header, MAX_MESSAGE_LEN, Message, Name, NameBuf,
-    Opcode, Qname, Question, Rcode, Section, SuffixMap, Type,
+    Class, Ede, Edns, Hasher, MAX_MESSAGE_LEN, Name, NameBuf, Opcode, OptionCode, Qname, Question, Rcode,
+    SuffixMap, Type,
 };
 
 use crate::chain::{Chain, Progress};
+use crate::cookies::{BadLength, Checked, Cookies};
+use crate::reply::{Ending, begin, fail, finish, give_cookie, refuse};
 use crate::request::{Refusal, Request};
+use crate::signed;
 use crate::suspended::Suspended;
 
 /// Answers queries from its routes: a chain of plugins for each zone.
 pub struct Responder {
     routes: SuffixMap<Route>,
     limits: Limits,
+    keys: Keys,
+    cookies: Option<Cookies>,
     suspended: AtomicUsize,
     me: Weak<Responder>,
     resolver: Resolver,
@@ -28,6 +34,8 @@ pub struct Responder {
 pub struct ResponderBuilder {
     routes: SuffixMap<Route>,
     limits: Limits,
+    keys: Keys,
+    cookies: Option<Cookies>,
 }
 
 /// A zone and the chain that answers for it.
@@ -60,6 +68,8 @@ pub struct Moment {
 pub struct Scratch {
     qname: Qname,
     options: Vec<u8>,
+    /// A signed query without its signature.
+    unsigned: Vec<u8>,
 }
 
 /// What to do with a query.
@@ -78,7 +88,12 @@ impl Responder {
     /// A responder without routes.
     pub fn builder() -> ResponderBuilder {
         // Routes are the operator's choice, not a stranger's: their hashes need no secret.
-        ResponderBuilder { routes: SuffixMap::new(Hasher::new(0)), limits: Limits::default() }
+        ResponderBuilder {
+            routes: SuffixMap::new(Hasher::new(0)),
+            limits: Limits::default(),
+            keys: Keys::new(),
+            cookies: Some(Cookies::of_this_process()),
+        }
     }
 
     /// Answers one query; the response is written to `out`, which should hold 64 KiB for streams, and
@@ -105,37 +120,112 @@ impl Responder {
         moment: Moment,
         out: &mut [u8],
     ) -> Verdict {
-        let Scratch { qname, options } = scratch;
-        let request = match Request::read(query, qname) {
+        let Scratch { qname, options, unsigned } = scratch;
+        let mut request = match Request::read(query, qname) {
             Ok(request) => request,
             Err(Refusal::Silence) => return Verdict::Drop,
-            Err(Refusal::Bare(header, rcode)) => return refuse(header, rcode, out),
-        };
-        let limit = self.size_limit(client.transport, request.edns.as_ref());
-        let mut response =
-            begin(request.message, request.question, request.edns.is_some(), limit, options, out);
-        let route = match self.admit(&request, qname) {
-            Ok(route) => route,
-            Err((rcode, ede)) => {
-                fail(&mut response, rcode, ede);
-                return Verdict::Send(finish(&mut response, request.edns.as_ref()));
+            Err(Refusal::Bare(header, rcode)) => return Verdict::Send(refuse(header, rcode, out)),
+            Err(Refusal::Cookie(header, edns)) => {
+                return Verdict::Send(match self.check_cookie(&edns, client, moment) {
+                    Ok(Some(checked)) => give_cookie(header, &edns, &checked.cookie, options, out),
+                    _ => refuse(header, Rcode::FORMERR, out),
+                });
             }
         };
-        let context = Context { client, zone: &route.zone, resolver, random: moment.random, now: moment.now };
-        let mut query = Query::new(request.message, request.question, qname, request.edns, context);
-        match route.chain.guarded(0, &mut query, &mut response) {
-            Progress::Answered => {}
-            Progress::Exhausted => fail(&mut response, Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE)),
-            Progress::Dropped => return Verdict::Drop,
-            Progress::Deferred(at, deferred) => match self.suspend() {
-                Some(me) => {
-                    let suspended = Suspended::new(me, route.chain.clone(), at, query.to_owned(), deferred);
-                    return Verdict::Wait(Box::new(suspended));
+        let mut ending = Ending { now: moment.now, ..Ending::default() };
+        if let Some(at) = request.tsig_at {
+            match signed::open(&self.keys, request.message, at.get(), moment.now, unsigned, qname) {
+                Ok((opened, session)) => {
+                    request = opened;
+                    ending.session = Some(session);
                 }
-                None => fail(&mut response, Rcode::SERVFAIL, Some(Ede::NOT_READY)),
-            },
+                Err(rejection) => return self.reject(&request, rejection, client, moment, out),
+            }
         }
-        Verdict::Send(finish(&mut response, request.edns.as_ref()))
+        let edns = request.edns.as_ref();
+        let checked = edns.map_or(Ok(None), |edns| self.check_cookie(edns, client, moment));
+        let is_valid = matches!(checked, Ok(Some(Checked { is_valid: true, .. })));
+        ending.cookie = checked.unwrap_or_default().map(|checked| checked.cookie);
+        let limit = self.size_limit(client.transport, edns);
+        let reserved = ending.room(edns.is_some());
+        let mut response = begin(request.message, request.question, limit, reserved, options, &mut *out);
+        let admitted = match checked {
+            Err(BadLength) => Err((Rcode::FORMERR, None)),
+            Ok(Some(_)) if !is_valid && self.requires_cookie(client) => Err((Rcode::BADCOOKIE, None)),
+            Ok(_) => self.admit(&request, qname),
+        };
+        match admitted {
+            Err((rcode, ede)) => fail(&mut response, rcode, ede),
+            Ok(route) => {
+                let context = Context {
+                    client,
+                    zone: &route.zone,
+                    resolver,
+                    random: moment.random,
+                    now: moment.now,
+                    key: ending.session.as_ref().map(|session| session.key().name()),
+                    has_valid_cookie: is_valid,
+                };
+                let mut query = Query::new(request.message, request.question, qname, request.edns, context);
+                match route.chain.guarded(0, &mut query, &mut response) {
+                    Progress::Answered => {}
+                    Progress::Exhausted => fail(&mut response, Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE)),
+                    Progress::Dropped => return Verdict::Drop,
+                    Progress::Deferred(at, deferred) => match self.suspend() {
+                        Some(me) => {
+                            let query = query.to_owned();
+                            let chain = route.chain.clone();
+                            let suspended = Suspended::new(me, chain, at, query, deferred, ending);
+                            return Verdict::Wait(Box::new(suspended));
+                        }
+                        None => fail(&mut response, Rcode::SERVFAIL, Some(Ede::NOT_READY)),
+                    },
+                }
+            }
+        }
+        let len = finish(&mut response, request.edns.as_ref(), ending.cookie.as_ref());
+        // A signed query is not answered without a signature.
+        ending.sign(out, len).map_or(Verdict::Drop, Verdict::Send)
+    }
+
+    /// Answers a query whose signature is not taken.
+    #[cold]
+    fn reject(
+        &self,
+        request: &Request<'_>,
+        rejection: Rejection,
+        client: Client,
+        moment: Moment,
+        out: &mut [u8],
+    ) -> Verdict {
+        match rejection {
+            Rejection::Malformed => Verdict::Send(refuse(request.message.header(), Rcode::FORMERR, out)),
+            Rejection::Refused(reply) => {
+                let limit = self.size_limit(client.transport, request.edns.as_ref());
+                signed::reject(request, reply, limit, moment.now, out).map_or(Verdict::Drop, Verdict::Send)
+            }
+        }
+    }
+
+    /// What the client's cookie comes to; none where it has none, or this server knows nothing of them.
+    fn check_cookie(
+        &self,
+        edns: &Edns<'_>,
+        client: Client,
+        moment: Moment,
+    ) -> Result<Option<Checked>, BadLength> {
+        match (&self.cookies, edns.options.find(OptionCode::COOKIE)) {
+            // What options mean in another version is not known.
+            (Some(cookies), Some(data)) if edns.version == 0 => {
+                cookies.check(data, client.address.ip(), moment.now).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether a client that knows of cookies must have one: an address can be forged over UDP only.
+    fn requires_cookie(&self, client: Client) -> bool {
+        !client.transport.is_stream() && self.cookies.as_ref().is_some_and(Cookies::are_required)
     }
 
     /// The route for a request, or why there is none.
@@ -212,11 +302,32 @@ impl ResponderBuilder {
         self
     }
 
+    /// Knows these keys: a query that is signed is answered only if it is signed with one of them, and its responses
+    /// are signed. Plugins see the key's name.
+    pub fn keys(mut self, keys: Keys) -> ResponderBuilder {
+        self.keys = keys;
+        self
+    }
+
+    /// Gives out these cookies, in place of those of a secret that this process has drawn by lot.
+    pub fn cookies(mut self, cookies: Cookies) -> ResponderBuilder {
+        self.cookies = Some(cookies);
+        self
+    }
+
+    /// Knows nothing of cookies.
+    pub fn without_cookies(mut self) -> ResponderBuilder {
+        self.cookies = None;
+        self
+    }
+
     /// The responder.
     pub fn build(self) -> Arc<Responder> {
         Arc::new_cyclic(|me: &Weak<Responder>| Responder {
             routes: self.routes,
             limits: self.limits,
+            keys: self.keys,
+            cookies: self.cookies,
             suspended: AtomicUsize::new(0),
             me: me.clone(),
             resolver: Resolver::new(me.clone(), 0),
@@ -257,75 +368,6 @@ impl Resolve for Responder {
     }
 }
 
-/// A response with the question in it, and room kept for OPT.
-pub(crate) fn begin<'b>(
-    message: Message<'_>,
-    question: Question<'_>,
-    edns: bool,
-    limit: usize,
-    options: &'b mut Vec<u8>,
-    out: &'b mut [u8],
-) -> Response<'b> {
-    let header = message.header();
-    let reserved = if edns { OPT_LEN } else { 0 };
-    let mut builder = Builder::new(out, header.id, reply_flags(header.flags), limit - reserved);
-    // A question has at most 259 octets, and every limit is at least 512: it fits.
-    let _ = builder.question(message.as_bytes().get(HEADER_LEN..question.end).unwrap_or_default());
-    Response::new(builder, options)
-}
-
-pub(crate) fn fail(response: &mut Response<'_>, rcode: Rcode, ede: Option<Ede>) {
-    response.set_rcode(rcode);
-    if let Some(ede) = ede {
-        response.set_ede(ede);
-    }
-}
-
-/// Adds OPT where the client sent one, writes the header, and gives the length.
-pub(crate) fn finish(response: &mut Response<'_>, edns: Option<&Edns<'_>>) -> usize {
-    let rcode = response.rcode();
-    if let Some(edns) = edns {
-        add_opt(response, edns, rcode);
-    }
-    let flags = response.flags().with_rcode(rcode);
-    response.builder().set_flags(flags);
-    response.builder().finish()
-}
-
-/// Options that do not fit are left out; OPT itself has had its room kept.
-fn add_opt(response: &mut Response<'_>, edns: &Edns<'_>, rcode: Rcode) {
-    let [a, b] = ADVERTISED_UDP_SIZE.to_be_bytes();
-    let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
-    let mut opt = [0, 0, 41, a, b, (rcode.0 >> 4) as u8, 0, dnssec_ok, 0, 0, 0];
-    let options_len = response.options().len();
-    let limit = response.builder().limit() + OPT_LEN;
-    response.builder().set_limit(limit);
-    if options_len > 0 && response.len() + OPT_LEN + options_len <= limit {
-        let mut whole = [0; OPT_LEN + 512];
-        let [.., high, low] = &mut opt;
-        [*high, *low] = (options_len as u16).to_be_bytes();
-        let (head, rest) = whole.split_at_mut(OPT_LEN);
-        head.copy_from_slice(&opt);
-        for (to, from) in rest.iter_mut().zip(response.options()) {
-            *to = *from;
-        }
-        let _ = response.builder().raw(Section::Additional, 1, &whole[..OPT_LEN + options_len]);
-    } else {
-        let _ = response.builder().raw(Section::Additional, 1, &opt);
-    }
-}
-
-/// A header and nothing more, for what could not be read.
-fn refuse(header: Header, rcode: Rcode, out: &mut [u8]) -> Verdict {
-    let flags = reply_flags(header.flags).with_rcode(rcode);
-    Verdict::Send(Builder::new(out, header.id, flags, HEADER_LEN).finish())
-}
-
-/// QR set, opcode and RD as they came, all else clear: AD and CD mean nothing here (RFC 4035 §3.1.6).
-fn reply_flags(query: Flags) -> Flags {
-    Flags(query.0 & 0x7800 | query.0 & Flags::RD.0 | Flags::QR.0)
-}
-
 /// A query message for one question.
 fn question_message(name: &Name, qtype: Type) -> Vec<u8> {
     let mut message = vec![0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
@@ -346,8 +388,3 @@ impl std::fmt::Debug for Route {
         write!(f, "{} {:?}", self.zone, self.chain)
     }
 }
-
-/// Octets of an OPT record without options.
-const OPT_LEN: usize = 11;
-/// Octets of a UDP query that this server takes (RFC 6891 §6.2.5).
-const ADVERTISED_UDP_SIZE: u16 = 1232;

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use cartonym_plugin::{BoxFuture, Client, Deferred, Messages, OwnedQuery, Resumed};
-use cartonym_wire::{Ede, MAX_MESSAGE_LEN, Rcode};
+use cartonym_wire::{Ede, Rcode};
 
 use crate::adopt::adopt;
 use crate::chain::{Chain, Progress};
-use crate::responder::{Responder, begin, fail, finish};
+use crate::reply::{Ending, begin, fail, finish};
+use crate::responder::Responder;
 
 /// A query whose response a plugin has promised.
 #[must_use]
@@ -22,6 +23,7 @@ pub struct Suspended {
     at: usize,
     query: OwnedQuery,
     promise: BoxFuture<'static, Resumed>,
+    ending: Ending,
 }
 
 /// What a suspended query came to.
@@ -52,8 +54,9 @@ impl Suspended {
         at: usize,
         query: OwnedQuery,
         deferred: Deferred,
+        ending: Ending,
     ) -> Suspended {
-        Suspended { place: Place(responder), chain, at, query, promise: deferred.into_future() }
+        Suspended { place: Place(responder), chain, at, query, promise: deferred.into_future(), ending }
     }
 
     /// Who asked.
@@ -77,15 +80,15 @@ impl Suspended {
     fn step(&mut self, kept: Kept) -> Result<Reply, Deferred> {
         let resumed = match kept {
             Kept::Resumed(Resumed::Drop) => return Ok(Reply::Nothing),
-            Kept::Resumed(Resumed::Stream(messages)) => return Ok(Reply::Stream(messages)),
+            Kept::Resumed(Resumed::Stream(messages)) => return Ok(Reply::Stream(self.signed(messages))),
             kept => kept,
         };
         let Ok(mut query) = self.query.view() else { return Ok(Reply::Nothing) };
         let edns = query.edns().copied();
         let limit = self.place.0.size_limit(query.client().transport, edns.as_ref());
-        let (mut out, mut options) = (vec![0; limit], Vec::new());
-        let mut response =
-            begin(query.message(), query.question(), edns.is_some(), limit, &mut options, &mut out);
+        let reserved = self.ending.room(edns.is_some());
+        let (mut out, mut options) = (vec![0; limit + reserved], Vec::new());
+        let mut response = begin(query.message(), query.question(), limit, reserved, &mut options, &mut out);
         let progress = match resumed {
             Kept::Resumed(Resumed::Next) => self.chain.guarded(self.at + 1, &mut query, &mut response),
             Kept::Resumed(Resumed::Answered(message)) => {
@@ -113,9 +116,21 @@ impl Suspended {
                 return Err(deferred);
             }
         }
-        let len = finish(&mut response, edns.as_ref());
-        out.truncate(len.min(MAX_MESSAGE_LEN));
+        let len = finish(&mut response, edns.as_ref(), self.ending.cookie.as_ref());
+        let Some(len) = self.ending.sign(&mut out, len) else { return Ok(Reply::Nothing) };
+        out.truncate(len);
         Ok(Reply::Message(out))
+    }
+
+    /// The same messages, signed where the query was. A message without room for a signature ends them.
+    fn signed(&self, mut messages: Messages) -> Messages {
+        let (Some(mut session), now) = (self.ending.session.clone(), self.ending.now) else {
+            return messages;
+        };
+        Box::new(std::iter::from_fn(move || {
+            let mut message = messages.next()?;
+            session.sign_vec(&mut message, now).map(|()| message)
+        }))
     }
 }
 

@@ -1,0 +1,135 @@
+//! The beginning and the end of a response, which are the same whatever is between.
+
+use std::time::Duration;
+
+use cartonym_plugin::Response;
+use cartonym_tsig::Session;
+use cartonym_wire::{
+    Builder, Ede, Edns, Flags, HEADER_LEN, Header, Message, OptionCode, Question, Rcode, Section,
+};
+
+use crate::cookies::Cookie;
+
+/// What the responses to one query carry at their end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ending {
+    /// For the client to keep.
+    pub(crate) cookie: Option<Cookie>,
+    /// Signs, if the query was signed.
+    pub(crate) session: Option<Session>,
+    /// When the query came.
+    pub(crate) now: Duration,
+}
+
+impl Ending {
+    /// Octets that are to be kept free for it.
+    pub(crate) fn room(&self, has_edns: bool) -> usize {
+        let opt = if has_edns { OPT_LEN } else { 0 };
+        let cookie = if self.cookie.is_some() { COOKIE_LEN } else { 0 };
+        opt + cookie + self.session.as_ref().map_or(0, Session::room)
+    }
+
+    /// Signs the response that the first `len` octets of `out` are, if it is to be; none if there is no room.
+    pub(crate) fn sign(&mut self, out: &mut [u8], len: usize) -> Option<usize> {
+        match &mut self.session {
+            None => Some(len),
+            Some(session) => session.sign(out, len, self.now),
+        }
+    }
+}
+
+/// A response with the question in it, and `reserved` of `limit` octets kept for its end.
+pub(crate) fn begin<'b>(
+    message: Message<'_>,
+    question: Question<'_>,
+    limit: usize,
+    reserved: usize,
+    options: &'b mut Vec<u8>,
+    out: &'b mut [u8],
+) -> Response<'b> {
+    let header = message.header();
+    // Keys may have names so long that question and signature alone are more than a small limit allows; the query
+    // was no smaller then.
+    let limit = limit.max(question.end + reserved).min(out.len()).saturating_sub(reserved);
+    let mut builder = Builder::new(out, header.id, reply_flags(header.flags), limit);
+    let _ = builder.question(message.as_bytes().get(HEADER_LEN..question.end).unwrap_or_default());
+    Response::new(builder, options)
+}
+
+pub(crate) fn fail(response: &mut Response<'_>, rcode: Rcode, ede: Option<Ede>) {
+    response.set_rcode(rcode);
+    if let Some(ede) = ede {
+        response.set_ede(ede);
+    }
+}
+
+/// Adds OPT where the client sent one, writes the header, and gives the length.
+pub(crate) fn finish(response: &mut Response<'_>, edns: Option<&Edns<'_>>, cookie: Option<&Cookie>) -> usize {
+    let rcode = response.rcode();
+    if let Some(edns) = edns {
+        add_opt(response, edns, rcode, cookie);
+    }
+    let flags = response.flags().with_rcode(rcode);
+    response.builder().set_flags(flags);
+    response.builder().finish()
+}
+
+/// Options that do not fit are left out; OPT itself and the cookie have had their room kept.
+fn add_opt(response: &mut Response<'_>, edns: &Edns<'_>, rcode: Rcode, cookie: Option<&Cookie>) {
+    let kept = OPT_LEN + if cookie.is_some() { COOKIE_LEN } else { 0 };
+    let limit = response.builder().limit() + kept;
+    response.builder().set_limit(limit);
+    let mut options_len = response.options().len();
+    if response.len() + kept + options_len > limit {
+        options_len = 0;
+    }
+    let [a, b] = ADVERTISED_UDP_SIZE.to_be_bytes();
+    let [c, d] = ((kept - OPT_LEN + options_len) as u16).to_be_bytes();
+    let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
+    let opt = [0, 0, 41, a, b, (rcode.0 >> 4) as u8, 0, dnssec_ok, 0, c, d];
+    let _ = response.builder().raw(Section::Additional, 1, &opt);
+    if let Some(cookie) = cookie {
+        let [[a, b], [c, d]] = [OptionCode::COOKIE.0.to_be_bytes(), (cookie.len() as u16).to_be_bytes()];
+        let _ = response.builder().raw(Section::Additional, 0, &[a, b, c, d]);
+        let _ = response.builder().raw(Section::Additional, 0, cookie);
+    }
+    if options_len > 0 {
+        let mut options = [0; MAX_OPTIONS];
+        options.iter_mut().zip(response.options()).for_each(|(to, from)| *to = *from);
+        let options = options.get(..options_len).unwrap_or_default();
+        let _ = response.builder().raw(Section::Additional, 0, options);
+    }
+}
+
+/// A header and nothing more, for what could not be read.
+pub(crate) fn refuse(header: Header, rcode: Rcode, out: &mut [u8]) -> usize {
+    let flags = reply_flags(header.flags).with_rcode(rcode);
+    Builder::new(out, header.id, flags, HEADER_LEN).finish()
+}
+
+/// A response without a question, to who asks for nothing but a cookie (RFC 7873 §5.4).
+#[cold]
+pub(crate) fn give_cookie(
+    header: Header,
+    edns: &Edns<'_>,
+    cookie: &Cookie,
+    options: &mut Vec<u8>,
+    out: &mut [u8],
+) -> usize {
+    let builder = Builder::new(out, header.id, reply_flags(header.flags), HEADER_LEN);
+    finish(&mut Response::new(builder, options), Some(edns), Some(cookie))
+}
+
+/// QR set, opcode and RD as they came, all else clear: AD and CD mean nothing here (RFC 4035 §3.1.6).
+fn reply_flags(query: Flags) -> Flags {
+    Flags(query.0 & 0x7800 | query.0 & Flags::RD.0 | Flags::QR.0)
+}
+
+/// Octets of an OPT record without options.
+pub(crate) const OPT_LEN: usize = 11;
+/// Octets of the cookie's option.
+const COOKIE_LEN: usize = 4 + size_of::<Cookie>();
+/// Octets of a UDP query that this server takes (RFC 6891 §6.2.5).
+const ADVERTISED_UDP_SIZE: u16 = 1232;
+/// Octets of options that a [`Response`] takes at most.
+const MAX_OPTIONS: usize = 512;
