@@ -5,6 +5,7 @@
 //! `Defer` promises a response and frees the worker. Nothing calls back up.
 
 mod configure;
+mod fallthrough;
 mod journal;
 mod query;
 mod resolver;
@@ -13,6 +14,7 @@ mod step;
 
 pub use cartonym_corefile as corefile;
 pub use configure::{Configure, Content, Page, Place, Settings, Setup, Shared, names};
+pub use fallthrough::Fallthrough;
 pub use journal::{Journal, Level, Written};
 pub use query::{Client, Context, OwnedQuery, Query, Transport};
 pub use resolver::{Resolve, Resolver};
