@@ -5,18 +5,38 @@ mod plugins;
 
 pub use plugins::Plugins;
 
+pub use cartonym_plugin_acl as acl;
+pub use cartonym_plugin_any as any;
+pub use cartonym_plugin_bufsize as bufsize;
+pub use cartonym_plugin_chaos as chaos;
 pub use cartonym_plugin_errors as errors;
 pub use cartonym_plugin_file as file;
 pub use cartonym_plugin_forward as forward;
+pub use cartonym_plugin_header as header;
+pub use cartonym_plugin_hosts as hosts;
+pub use cartonym_plugin_loadbalance as loadbalance;
+pub use cartonym_plugin_local as local;
 pub use cartonym_plugin_log as log;
+pub use cartonym_plugin_minimal as minimal;
+pub use cartonym_plugin_nsid as nsid;
 pub use cartonym_plugin_registry as registry;
 pub use cartonym_plugin_whoami as whoami;
 
 /// The plugins of this package, in their order of execution.
 pub fn standard() -> Plugins {
     Plugins::none()
+        .with::<nsid::Nsid>()
+        .with::<bufsize::Bufsize>()
         .with::<errors::Errors>()
         .with::<log::Log>()
+        .with::<local::Local>()
+        .with::<any::Any>()
+        .with::<chaos::Chaos>()
+        .with::<loadbalance::Loadbalance>()
+        .with::<acl::Acl>()
+        .with::<header::Header>()
+        .with::<minimal::Minimal>()
+        .with::<hosts::Hosts>()
         .with::<file::FileDirective>()
         .with::<forward::Forward>()
         .with::<whoami::Whoami>()
