@@ -69,6 +69,8 @@ pub struct Settings {
     pub sockets: Option<usize>,
     /// Octets of a UDP response at most; the server's default if none.
     pub udp_size: Option<u16>,
+    /// What the plugins of the block have in common, and no other block's.
+    block: Arc<Shared>,
 }
 
 /// One page of the HTTP surface.
@@ -155,6 +157,12 @@ impl<'a> Setup<'a> {
             return Ok(self.zones.to_vec());
         }
         names(words)
+    }
+
+    /// The value of this type that the plugins of the block have in common: what one of them leaves there, those
+    /// that come later in the order of execution find, and the others once the server runs.
+    pub fn in_block<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
+        self.settings.block.get()
     }
 
     /// `path`, from the root if it is relative.
