@@ -1,12 +1,4 @@
-//! Scenarios and a harness for plugin authors' tests.
-//!
-//! ```
-//! # use cartonym_testing::{Canned, Tester};
-//! let tester = Tester::of(Canned::new("www.example. 60 A 192.0.2.1"));
-//! assert_eq!(tester.ask("www.example. A").to_string(), "NOERROR\nanswer www.example. 60 A 192.0.2.1");
-//! ```
-//!
-//! A helper here panics where a test has written nonsense: that is what a test does with it anyway.
+#![doc = include_str!("../README.md")]
 
 #[cfg(feature = "allocations")]
 mod allocations;
@@ -17,6 +9,7 @@ mod configure;
 mod conformance;
 mod hostile;
 mod record;
+mod scenario;
 mod tester;
 mod upstream;
 
@@ -28,5 +21,6 @@ pub use canned::Canned;
 pub use configure::{configure, configure_in};
 pub use conformance::{conformance, conformance_of};
 pub use record::{TestRecord, rdata_text};
+pub use scenario::{Mismatch, Scenario};
 pub use tester::Tester;
 pub use upstream::{Heard, Upstream};

@@ -1,6 +1,9 @@
 //! A responder with a chain, to be asked.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use cartonym_plugin::Plugin;
@@ -24,7 +27,11 @@ impl Tester {
 
     /// With a chain.
     pub fn new(chain: Chain) -> Tester {
-        let responder = Responder::builder().zone(Name::ROOT, chain).build();
+        Tester::with(Responder::builder().zone(Name::ROOT, chain).build())
+    }
+
+    /// With routes of its own.
+    pub fn with(responder: Arc<Responder>) -> Tester {
         Tester { responder, moment: Moment { now: Duration::from_secs(1_000_000), random: 0 } }
     }
 
@@ -71,6 +78,15 @@ impl Tester {
         }
     }
 
+    /// As [`Tester::wait`], for a test that is not async.
+    ///
+    /// # Panics
+    ///
+    /// If the answer waits for ten seconds.
+    pub fn resolve(&self, ask: impl Into<Ask>) -> Option<Answer> {
+        block_on(self.wait(ask))
+    }
+
     fn send(&self, ask: &Ask) -> Sent {
         let mut out = vec![0; MAX_MESSAGE_LEN];
         let message = ask.to_message();
@@ -91,4 +107,30 @@ enum Sent {
     Answer(Answer),
     Nothing,
     Wait(Box<Suspended>),
+}
+
+/// How long a test waits for one thing to happen, and for how many things: both far beyond what is meant.
+const WAIT: Duration = Duration::from_millis(500);
+const MAX_WAKES: usize = 20;
+
+/// Runs a future on this thread; what it waits for must be going on elsewhere.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Arc::new(Unpark(thread::current())).into();
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    for _ in 0..MAX_WAKES {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        thread::park_timeout(WAIT);
+    }
+    panic!("the query waits for ever")
 }
