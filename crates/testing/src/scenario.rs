@@ -6,7 +6,7 @@ use std::time::Duration;
 use cartonym_plugin::Transport;
 use cartonym_wire::{Class, Flags, Opcode, OptionCode};
 
-use crate::{Answer, Ask, Tester};
+use crate::{Ask, Tester};
 
 /// Files, a configuration, and a conversation, from a text such as this:
 ///
@@ -34,7 +34,7 @@ use crate::{Answer, Ask, Tester};
 /// ```
 ///
 /// Sections begin at the margin, and what is theirs is indented; `#` begins a comment at the margin. Of an answer, the
-/// first line is rcode and flags as [`Answer`] displays them, the others are its records, in no order. `...` stands for
+/// first line is rcode and flags as [`Answer`](crate::Answer) displays them, the others are its records, in no order. `...` stands for
 /// the rest of a line. `nothing` is what comes of a query that is dropped.
 ///
 /// Behind a question may stand `tcp`, `tls`, `https`, `internal`, `from=ADDRESS`, `edns=OCTETS`, `do`, `option=CODE:HEX`,
