@@ -6,16 +6,22 @@
 
 mod answer;
 pub mod check;
+mod difference;
 mod load;
 mod lookup;
 pub mod master;
 mod node;
 mod table;
+mod tables;
 mod tree;
+mod walk;
 mod zone;
 
 pub use answer::{Ask, Outcome};
+pub use difference::{Difference, Records, Soa};
 pub use load::{LoadError, inspect, load};
 pub use node::{Policy, RrData, RrSet, SetTooLarge};
 pub use table::{RecordTable, Snapshot};
+pub use tables::Tables;
+pub use walk::{Place, Rr};
 pub use zone::{EditError, Zone, ZoneEdit};

@@ -154,6 +154,16 @@ impl Node {
         self.sets().find(|set| set.rtype == rtype)
     }
 
+    /// Whether the two are one and the same.
+    pub(crate) fn is_shared_with(&self, other: &Node) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether two nodes of one name have the same records in the same order; what lies below may differ.
+    pub(crate) fn has_records_of(&self, other: &Node) -> bool {
+        self.0.get(..4) == other.0.get(..4) && self.0.get(NAME_AT..) == other.0.get(NAME_AT..)
+    }
+
     /// Octets in memory, without the allocator's.
     pub(crate) fn octets(&self) -> usize {
         self.0.len() + 2 * size_of::<usize>()

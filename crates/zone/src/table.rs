@@ -1,7 +1,7 @@
 //! The table that queries read and one writer replaces.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arc_swap::{ArcSwap, Guard};
 use cartonym_wire::{Hasher, Name, Qname, SuffixMap, Type};
@@ -23,7 +23,12 @@ pub struct RecordTable {
     /// Snapshots that a reader may still hold. The writer frees them, so that no query pays for it; only writers come
     /// here, hence a lock is enough.
     retired: Mutex<Vec<Arc<Snapshot>>>,
+    /// Who wants to know; only writers come here, too.
+    watchers: Mutex<Vec<Weak<Watcher>>>,
 }
+
+/// Is called when a table has changed.
+type Watcher = dyn Fn() + Send + Sync;
 
 impl Snapshot {
     /// No zones.
@@ -78,6 +83,7 @@ impl RecordTable {
             current: ArcSwap::from_pointee(Snapshot::new(hasher)),
             hasher,
             retired: Mutex::new(Vec::new()),
+            watchers: Mutex::new(Vec::new()),
         }
     }
 
@@ -99,6 +105,15 @@ impl RecordTable {
         let mut retired = self.retired.lock();
         retired.push(old);
         retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+        drop(retired);
+        self.watchers.lock().retain(|watcher| watcher.upgrade().map(|watcher| watcher()).is_some());
+    }
+
+    /// Calls `watcher` after each change from now on, until it is dropped elsewhere. It must not wait: the writer does
+    /// meanwhile.
+    pub fn watch(&self, watcher: &Arc<impl Fn() + Send + Sync + 'static>) {
+        let watcher = Arc::downgrade(watcher);
+        self.watchers.lock().push(watcher);
     }
 
     /// The hasher that zones of this table are made with.

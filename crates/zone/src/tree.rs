@@ -42,8 +42,7 @@ const LOAD: usize = 6;
 impl Tree {
     pub(crate) fn get(&self, hash: u64, name: &Name) -> Option<&Node> {
         let at = self.address(hash);
-        let shard = self.blocks.get(at / BLOCK)?.0.get(at % BLOCK)?.as_deref()?;
-        shard.iter().find(|slot| slot.hash == hash && slot.node.is(name)).map(|slot| &slot.node)
+        self.shard(at)?.iter().find(|slot| slot.hash == hash && slot.node.is(name)).map(|slot| &slot.node)
     }
 
     /// The node, to change in place; shared parts on the way are copied.
@@ -91,6 +90,59 @@ impl Tree {
             .flat_map(|block| block.0.iter())
             .flat_map(|shard| shard.as_deref().unwrap_or_default())
             .map(|slot| &slot.node)
+    }
+
+    /// The nodes from a place on, each with its shard and its slot there.
+    pub(crate) fn nodes_from(
+        &self,
+        shard: usize,
+        slot: usize,
+    ) -> impl Iterator<Item = (usize, usize, &Node)> {
+        (shard..self.shards).flat_map(move |at| {
+            let skip = if at == shard { slot } else { 0 };
+            let slots = self.shard(at).map_or(&[][..], |slots| slots).iter().enumerate().skip(skip);
+            slots.map(move |(slot, there)| (at, slot, &there.node))
+        })
+    }
+
+    /// Calls `change` for each node that is in one of two trees only, or is another one there: the old and the new.
+    /// What both trees share is not looked at.
+    pub(crate) fn changes<'t>(
+        &'t self,
+        before: &'t Tree,
+        mut change: impl FnMut(Option<&'t Node>, Option<&'t Node>),
+    ) {
+        for block in 0..self.blocks.len().max(before.blocks.len()) {
+            if let (Some(new), Some(old)) = (self.blocks.get(block), before.blocks.get(block))
+                && Arc::ptr_eq(new, old)
+            {
+                continue;
+            }
+            for at in block * BLOCK..(block + 1) * BLOCK {
+                let (new, old) = (self.shard(at), before.shard(at));
+                if let (Some(new), Some(old)) = (new, old)
+                    && Arc::ptr_eq(new, old)
+                {
+                    continue;
+                }
+                // A node moves when its shard is split: it is looked for by its hash, not at its place.
+                for slot in old.map_or(&[][..], |slots| slots) {
+                    match self.get(slot.hash, slot.node.name()) {
+                        Some(node) if node.is_shared_with(&slot.node) => {}
+                        node => change(Some(&slot.node), node),
+                    }
+                }
+                for slot in new.map_or(&[][..], |slots| slots) {
+                    if before.get(slot.hash, slot.node.name()).is_none() {
+                        change(None, Some(&slot.node));
+                    }
+                }
+            }
+        }
+    }
+
+    fn shard(&self, at: usize) -> Option<&Arc<[Slot]>> {
+        self.blocks.get(at / BLOCK)?.0.get(at % BLOCK)?.as_ref()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,0 +1,136 @@
+//! What leads from one version of a zone to the next.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use cartonym_wire::{Name, Ttl, Type};
+
+use crate::node::Node;
+use crate::walk::Rr;
+use crate::zone::Zone;
+
+/// What leads from one version of a zone to another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Difference {
+    /// The version that is left.
+    pub from: Soa,
+    /// The version that is reached.
+    pub to: Soa,
+    /// What the first has and the second has not; without SOA.
+    pub removed: Records,
+    /// What the second has and the first has not; without SOA.
+    pub added: Records,
+}
+
+/// The SOA of a version.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Soa {
+    /// Tells versions apart.
+    pub serial: u32,
+    /// The record's time to live.
+    pub ttl: Ttl,
+    /// In wire form, names uncompressed.
+    pub rdata: Box<[u8]>,
+}
+
+/// Records in one block of memory.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Records {
+    /// Each a name, then type 2 · ttl 4 · length 2 · RDATA.
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Zone {
+    /// The SOA.
+    pub fn version(&self) -> Option<Soa> {
+        let set = self.apex.set(Type::SOA)?;
+        let (rdata, serial) = self.soa()?;
+        Some(Soa { serial, ttl: set.ttl, rdata: rdata.into() })
+    }
+
+    /// What leads from `before` to this zone; none where one of them has no SOA.
+    ///
+    /// Costs what has changed where one was made from the other, as the parts they share are not looked at; and as
+    /// much as both hold where they have nothing in common.
+    pub fn difference(&self, before: &Zone) -> Option<Difference> {
+        let (mut removed, mut added) = (Records::default(), Records::default());
+        self.nodes.changes(&before.nodes, |old, new| match (old, new) {
+            (Some(old), Some(new)) if old.has_records_of(new) => {}
+            (Some(old), Some(new)) => compare(old, new, &mut removed, &mut added),
+            (old, new) => {
+                old.into_iter().flat_map(Node::told).for_each(|rr| removed.push(rr));
+                new.into_iter().flat_map(Node::told).for_each(|rr| added.push(rr));
+            }
+        });
+        Some(Difference { from: before.version()?, to: self.version()?, removed, added })
+    }
+}
+
+fn compare(old: &Node, new: &Node, removed: &mut Records, added: &mut Records) {
+    let had: HashSet<Rr<'_>> = old.told().collect();
+    let has: HashSet<Rr<'_>> = new.told().collect();
+    old.told().filter(|rr| !has.contains(rr)).for_each(|rr| removed.push(rr));
+    new.told().filter(|rr| !had.contains(rr)).for_each(|rr| added.push(rr));
+}
+
+impl Records {
+    /// Adds a record.
+    pub fn push(&mut self, rr: Rr<'_>) {
+        // RDATA of a zone fits into a message, and so its length into two octets.
+        let len = rr.rdata.len() as u16;
+        self.bytes.extend_from_slice(rr.owner.as_wire());
+        self.bytes.extend_from_slice(&rr.rtype.0.to_be_bytes());
+        self.bytes.extend_from_slice(&rr.ttl.as_secs().to_be_bytes());
+        self.bytes.extend_from_slice(&len.to_be_bytes());
+        self.bytes.extend_from_slice(rr.rdata);
+        self.len += 1;
+    }
+
+    /// The records in their order.
+    pub fn iter(&self) -> impl Iterator<Item = Rr<'_>> {
+        let mut rest = &*self.bytes;
+        std::iter::from_fn(move || {
+            let (rr, after) = split(rest)?;
+            rest = after;
+            Some(rr)
+        })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Octets in memory.
+    pub fn octets(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+fn split(bytes: &[u8]) -> Option<(Rr<'_>, &[u8])> {
+    let (owner, rest) = Name::split(bytes).ok()?;
+    let ([a, b, c, d, e, f, g, h], rest) = rest.split_first_chunk::<8>()?;
+    let (rdata, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([*g, *h])))?;
+    let (rtype, ttl) = (Type(u16::from_be_bytes([*a, *b])), u32::from_be_bytes([*c, *d, *e, *f]));
+    Some((Rr { owner, rtype, ttl: Ttl::from_secs(ttl), rdata }, rest))
+}
+
+impl<'a> FromIterator<Rr<'a>> for Records {
+    fn from_iter<I: IntoIterator<Item = Rr<'a>>>(records: I) -> Records {
+        let mut all = Records::default();
+        records.into_iter().for_each(|rr| all.push(rr));
+        all
+    }
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
