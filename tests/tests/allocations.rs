@@ -1,0 +1,225 @@
+//! From a query's octets to a response's octets costs no allocation, whatever is asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cartonym_plugin::{Client, Transport};
+use cartonym_plugin_registry::Records;
+use cartonym_responder::{Chain, Moment, Responder, Scratch, Verdict};
+use cartonym_testing::{Answer, Ask, allocations};
+use cartonym_wire::{Flags, MAX_MESSAGE_LEN, Name, NameBuf, Opcode, OptionCode, Ttl, Type};
+use cartonym_zone::master::{NoIncludes, Parser};
+use cartonym_zone::{Policy, RecordTable, RrData, RrSet, Snapshot, Zone};
+
+const ZONE: &str = "
+example.          3600 SOA   ns.example. hostmaster.example. 1 2 3 4 60
+example.          3600 NS    ns.example.
+ns.example.       3600 A     192.0.2.53
+www.example.      300  A     192.0.2.1
+_sip.example.     300  SRV   1 1 5060 ns.example.
+one.example.      300  CNAME two.example.
+two.example.      300  CNAME three.example.
+three.example.    300  CNAME www.example.
+*.wild.example.   300  A     192.0.2.2
+cut.example.      300  NS    ns.cut.example.
+ns.cut.example.   300  A     192.0.2.3
+old.example.      300  DNAME new.example.
+a.new.example.    300  A     192.0.2.4
+a.b.c.ent.example. 300 A     192.0.2.5
+";
+
+#[test]
+fn a_hit() {
+    free("www.example. A", "NOERROR aa", 1);
+}
+
+#[test]
+fn a_sample_of_many_values() {
+    free("many.example. A", "NOERROR aa", 8);
+}
+
+#[test]
+fn one_by_weight() {
+    free("weighted.example. A", "NOERROR aa", 1);
+}
+
+#[test]
+fn srv_with_additional_addresses() {
+    free("_sip.example. SRV", "NOERROR aa", 1);
+    free("instances.example. SRV", "NOERROR aa", 8);
+}
+
+#[test]
+fn a_chain_of_aliases() {
+    free("one.example. A", "NOERROR aa", 4);
+}
+
+#[test]
+fn a_name_below_a_dname() {
+    free("a.old.example. A", "NOERROR aa", 3);
+}
+
+#[test]
+fn a_wildcard() {
+    free("a.b.wild.example. A", "NOERROR aa", 1);
+}
+
+#[test]
+fn no_data() {
+    free("www.example. AAAA", "NOERROR aa", 0);
+    free("c.ent.example. A", "NOERROR aa", 0);
+}
+
+#[test]
+fn no_such_name() {
+    free("nothing.example. A", "NXDOMAIN aa", 0);
+    let deep = format!("{}example. A", "a.".repeat(120));
+    free(&deep, "NXDOMAIN aa", 0);
+}
+
+#[test]
+fn a_referral() {
+    free("a.cut.example. A", "NOERROR", 0);
+}
+
+#[test]
+fn any() {
+    free("www.example. ANY", "NOERROR aa", 1);
+}
+
+#[test]
+fn refused() {
+    free("www.test. A", "REFUSED", 0);
+}
+
+#[test]
+fn truncated() {
+    let ask = Ask::new("large.example. A");
+    costs_nothing(&ask.to_message(), ask.client(), "NOERROR aa tc", None);
+    let ask = ask.edns(600);
+    costs_nothing(&ask.to_message(), ask.client(), "NOERROR aa tc", None);
+    let ask = ask.over(Transport::Tcp);
+    costs_nothing(&ask.to_message(), ask.client(), "NOERROR aa", Some(100));
+}
+
+#[test]
+fn a_version_of_edns_that_does_not_exist() {
+    let ask = Ask::new("www.example. A").edns(1232);
+    let mut message = ask.to_message();
+    let version = message.len() - 5;
+    message[version] = 1;
+    costs_nothing(&message, ask.client(), "BADVERS", Some(0));
+}
+
+#[test]
+fn an_opcode_that_is_not_implemented() {
+    for opcode in [Opcode::STATUS, Opcode::NOTIFY, Opcode::UPDATE] {
+        let ask = Ask::new("www.example. A").flags(Flags::default().with_opcode(opcode));
+        costs_nothing(&ask.to_message(), ask.client(), "NOTIMP", Some(0));
+    }
+}
+
+#[test]
+fn what_is_malformed() {
+    let ask = Ask::new("www.example. A").edns(1232);
+    let whole = ask.to_message();
+    for len in 12..whole.len() {
+        costs_nothing(&whole[..len], ask.client(), "FORMERR", Some(0));
+    }
+    let mut two_questions = whole;
+    two_questions[5] = 2;
+    costs_nothing(&two_questions, ask.client(), "FORMERR", Some(0));
+}
+
+#[test]
+fn a_cookie() {
+    let ask = Ask::new("www.example. A").option(OptionCode::COOKIE, b"8 octets");
+    costs_nothing(&ask.to_message(), ask.client(), "NOERROR aa", Some(1));
+}
+
+/// Asks over UDP and TCP, with EDNS and without.
+fn free(question: &str, status: &str, answers: usize) {
+    for ask in [Ask::new(question), Ask::new(question).edns(1232), Ask::new(question).dnssec_ok()] {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let ask = ask.clone().over(transport);
+            costs_nothing(&ask.to_message(), ask.client(), status, Some(answers));
+        }
+    }
+}
+
+/// The second time and later: what a worker keeps may grow with the first query.
+fn costs_nothing(query: &[u8], client: Client, status: &str, answers: Option<usize>) {
+    let responder = responder();
+    let mut scratch = Scratch::default();
+    let mut out = vec![0; MAX_MESSAGE_LEN];
+    let mut respond = |random| {
+        let moment = Moment { now: Duration::from_secs(1_000_000), random };
+        match responder.respond(&mut scratch, query, client, moment, &mut out) {
+            Verdict::Send(len) => len,
+            Verdict::Drop | Verdict::Wait(_) => 0,
+        }
+    };
+    respond(0);
+    let count = allocations(|| {
+        for random in 0..50u64 {
+            assert!(respond(random.wrapping_mul(0x9E37_79B9_7F4A_7C15)) > 0);
+        }
+    });
+    let len = respond(0);
+    let answer = Answer::new(out[..len].to_vec());
+    assert_eq!(answer.to_string().lines().next(), Some(status));
+    assert_eq!(answer.answers().len(), answers.unwrap_or(answer.answers().len()));
+    assert_eq!(count, 0, "{answer}");
+}
+
+fn responder() -> Arc<Responder> {
+    let table = Arc::new(RecordTable::new(1));
+    table.publish(Snapshot::new(table.hasher()).with(Arc::new(zone(&table))));
+    let chain = Chain::new().then(Records::new(table));
+    Responder::builder().zone(&"example.".parse::<NameBuf>().unwrap(), chain).build()
+}
+
+fn zone(table: &RecordTable) -> Zone {
+    let origin: NameBuf = "example.".parse().unwrap();
+    let mut edit = Zone::new(&origin, table.hasher()).edit(table.hasher());
+    let mut parser = Parser::new(ZONE.as_bytes(), "zone", Name::ROOT, &NoIncludes);
+    while let Some(record) = parser.next_record() {
+        let record = record.unwrap();
+        edit.add(record.owner, record.rtype, record.ttl, record.rdata).unwrap();
+    }
+    let mut put = |owner: &str, rtype: Type, policy: Policy, records: Vec<RrData>| {
+        let set = RrSet { rtype, ttl: Ttl::from_secs(60), policy, records };
+        edit.put(&owner.parse::<NameBuf>().unwrap(), &set).unwrap();
+    };
+    let address = |at: u8| vec![192, 0, 2, at];
+    let addresses = |count: u8| {
+        let record = |at| RrData { rdata: address(at), weight: u16::from(at), ..RrData::default() };
+        (1..=count).map(record).collect()
+    };
+    put("many.example.", Type::A, Policy::Sample(8), addresses(100));
+    put("weighted.example.", Type::A, Policy::One, addresses(100));
+    put("large.example.", Type::A, Policy::All, addresses(100));
+    let instance = |at: u8| {
+        let target: NameBuf = format!("i{at}.instances.example.").parse().unwrap();
+        let rdata = [&[0, 1, 0, 1, 31, 144], target.as_wire()].concat();
+        RrData { rdata, weight: 1, addresses: vec![(Type::A, address(at))], alias: None }
+    };
+    put("instances.example.", Type::SRV, Policy::Sample(8), (1..=20).map(instance).collect());
+    edit.finish()
+}
+
+#[test]
+fn what_is_no_query_is_dropped_for_nothing() {
+    let responder = responder();
+    let (mut scratch, mut out) = (Scratch::default(), vec![0; 512]);
+    let moment = Moment { now: Duration::ZERO, random: 0 };
+    let mut response = Ask::new("www.example. A").to_message();
+    response[2] |= 0x80;
+    for octets in [&[][..], &[0; 11], &response] {
+        let count = allocations(|| {
+            let verdict = responder.respond(&mut scratch, octets, Client::INTERNAL, moment, &mut out);
+            assert!(matches!(verdict, Verdict::Drop));
+        });
+        assert_eq!(count, 0);
+    }
+}
