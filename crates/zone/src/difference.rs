@@ -89,11 +89,17 @@ impl Records {
 
     /// The records in their order.
     pub fn iter(&self) -> impl Iterator<Item = Rr<'_>> {
-        let mut rest = &*self.bytes;
+        self.iter_from(0).map(|(_, rr)| rr)
+    }
+
+    /// The records from an octet on, each with that where it begins; 0 is where the first does.
+    pub fn iter_from(&self, octet: usize) -> impl Iterator<Item = (usize, Rr<'_>)> {
+        let mut rest = self.bytes.get(octet..).unwrap_or_default();
         std::iter::from_fn(move || {
+            let at = self.bytes.len() - rest.len();
             let (rr, after) = split(rest)?;
             rest = after;
-            Some(rr)
+            Some((at, rr))
         })
     }
 

@@ -1,9 +1,11 @@
 //! `file DBFILE [ZONES...] { ... }`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cartonym_plugin::corefile::{Directive, Error};
 use cartonym_plugin::{Configure, Place, Setup, names};
+use cartonym_zone::Tables;
 
 use crate::files::{File, Files, Reload};
 
@@ -21,6 +23,7 @@ impl Configure for FileDirective {
             if let Err(error) = files.load() {
                 return Err(directive.error(error.to_string()));
             }
+            setup.in_block::<Tables>().add(Arc::clone(files.table()));
             setup.plugin(files);
         }
         Ok(())

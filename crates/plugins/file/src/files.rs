@@ -11,7 +11,7 @@ use cartonym_zone::{Ask, LoadError, Outcome, RecordTable, Snapshot, Zone, load};
 /// Answers from master files.
 #[derive(Debug)]
 pub struct Files {
-    table: RecordTable,
+    table: Arc<RecordTable>,
     files: Vec<File>,
     fallthrough: Option<Vec<NameBuf>>,
     reload: Reload,
@@ -39,7 +39,12 @@ impl Files {
     /// Answers from `files`, none of which is read yet; [`Files::load`] does that.
     pub(crate) fn new(files: Vec<File>, fallthrough: Option<Vec<NameBuf>>, reload: Reload) -> Files {
         // Names of zone files are the operator's, but which of them are asked for is not: the order is per process.
-        Files { table: RecordTable::new(seed()), files, fallthrough, reload }
+        Files { table: Arc::new(RecordTable::new(seed())), files, fallthrough, reload }
+    }
+
+    /// What is answered from.
+    pub fn table(&self) -> &Arc<RecordTable> {
+        &self.table
     }
 
     /// Reads every file, and serves those that are right.
