@@ -20,6 +20,8 @@ pub use cartonym_plugin_log as log;
 pub use cartonym_plugin_minimal as minimal;
 pub use cartonym_plugin_nsid as nsid;
 pub use cartonym_plugin_registry as registry;
+pub use cartonym_plugin_rewrite as rewrite;
+pub use cartonym_plugin_transfer as transfer;
 pub use cartonym_plugin_whoami as whoami;
 
 /// The plugins of this package, in their order of execution.
@@ -33,9 +35,11 @@ pub fn standard() -> Plugins {
         .with::<any::Any>()
         .with::<chaos::Chaos>()
         .with::<loadbalance::Loadbalance>()
+        .with::<rewrite::Rewrite>()
         .with::<acl::Acl>()
         .with::<header::Header>()
         .with::<minimal::Minimal>()
+        .with::<transfer::Transfer>()
         .with::<hosts::Hosts>()
         .with::<file::FileDirective>()
         .with::<forward::Forward>()
