@@ -202,6 +202,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
         #[test]
         fn they_are_what_a_sorted_map_is(changes in prop::collection::vec((0..1500u32, prop::bool::weighted(0.7)), 0..3000)) {
             let (instances, naive) = both(changes);

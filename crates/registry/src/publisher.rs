@@ -40,7 +40,7 @@ pub(crate) struct Publisher {
 /// The most events that are taken in before they are published: what bounds the wait of a change among many.
 const BATCH: usize = 1024;
 
-/// The wait before a backend whose watch has ended is asked again.
+/// The wait before a backend that is away, or whose watch has ended, is asked again.
 const RETRY: Duration = Duration::from_millis(200);
 
 impl Publisher {
@@ -85,33 +85,40 @@ impl Publisher {
     /// Publishes each change, until it is dropped.
     pub(crate) async fn run(mut self) {
         loop {
-            match self.events.next().await {
-                Some(event) => self.take_result(event),
-                None => self.watch_again().await,
-            }
-            for _ in 1..BATCH {
-                let Some(Some(event)) = self.events.next().now_or_never() else { break };
-                self.take_result(event);
-            }
+            let first = self.events.next().await;
+            let taken = self.take_ready(first);
             self.publish();
-        }
-    }
-
-    fn take_result(&mut self, event: Result<Event, BackendError>) {
-        match event {
-            Ok(event) => {
-                self.take(event);
-                if let Some(since) = self.published.away.lock().take() {
-                    tracing::info!(since = since.as_millis(), "the registry's store is back");
+            match taken {
+                Ok(()) => self.is_back(),
+                Err(Some(error)) => {
+                    self.is_away(&error);
+                    tokio::time::sleep(RETRY).await;
                 }
+                Err(None) => self.watch_again().await,
             }
-            Err(error) => self.is_away(&error),
         }
     }
 
-    fn is_away(&self, error: &(dyn std::error::Error + 'static)) {
+    /// Takes in the events that are ready, up to an error or to the end of the watch.
+    fn take_ready(&mut self, first: Option<Result<Event, BackendError>>) -> Result<(), Option<BackendError>> {
+        self.take(first.ok_or(None)?.map_err(Some)?);
+        for _ in 1..BATCH {
+            let Some(next) = self.events.next().now_or_never() else { break };
+            self.take(next.ok_or(None)?.map_err(Some)?);
+        }
+        Ok(())
+    }
+
+    fn is_back(&self) {
+        if let Some(since) = self.published.away.lock().take() {
+            tracing::info!(since = since.as_millis(), "the registry's store is back");
+        }
+    }
+
+    fn is_away(&self, error: &BackendError) {
         let mut away = self.published.away.lock();
         if away.is_none() {
+            let error = error as &dyn std::error::Error;
             tracing::warn!(error, "the registry's store is away; what is published stays");
             *away = Some((self.clock)());
         }

@@ -208,7 +208,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
         fn a_held_file_reads_as_written_and_changes_when_released(first in prop::collection::vec(any::<u8>(), 0..20_000), steps in steps()) {
