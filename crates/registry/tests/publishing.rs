@@ -38,9 +38,11 @@ impl Backend for Moody {
             loop {
                 let now = *mood.borrow_and_update();
                 let event = match now {
+                    // The mood first: what the test has said holds for the next event.
                     Mood::Open => tokio::select! {
-                        event = events.next() => event,
+                        biased;
                         _ = mood.changed() => continue,
+                        event = events.next() => event,
                     },
                     Mood::Silent => {
                         mood.changed().await.ok()?;
