@@ -12,6 +12,7 @@ mod cli;
 mod configuration;
 mod demo;
 mod directives;
+mod endpoint;
 mod failure;
 mod registries;
 mod serve;

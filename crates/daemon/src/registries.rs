@@ -16,6 +16,8 @@ use cartonym::wire::{NameBuf, Ttl};
 use cartonym::zone::RecordTable;
 use parking_lot::Mutex;
 
+use crate::endpoint::Endpoint;
+
 /// What a `registry` directive says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -26,6 +28,8 @@ pub(crate) struct Settings {
     soa_ttl: Option<u32>,
     max_answers: Option<u16>,
     name_server: Option<String>,
+    /// The API's name in DNS.
+    endpoint: Option<String>,
     custom_health_delay: Duration,
 }
 
@@ -61,7 +65,12 @@ impl Configure for RegistryDirective {
     const PLACE: Place = Place::Before("hosts");
 
     fn configure(setup: &mut Setup<'_>) -> Result<(), Error> {
-        let settings = Settings::parse(setup.only()?)?;
+        let directive = setup.only()?;
+        let settings = Settings::parse(directive)?;
+        if let (Some(name), Some(api)) = (&settings.endpoint, settings.api) {
+            let endpoint = name.parse().and_then(|name: NameBuf| Endpoint::new(&name, api));
+            setup.plugin(endpoint.map_err(|error| directive.error(format!("endpoint {name}: {error}")))?);
+        }
         let registries = setup.shared.get::<Registries>();
         let table = registries.find(&settings).map(|open| Arc::clone(open.registry.table()));
         // Where the configuration is only looked at, nothing is open, and an empty table does.
@@ -121,6 +130,7 @@ impl Settings {
             soa_ttl: None,
             max_answers: None,
             name_server: None,
+            endpoint: None,
             custom_health_delay: Duration::ZERO,
         };
         for entry in directive.block_entries() {
@@ -154,6 +164,11 @@ impl Settings {
                 let word = entry.one_arg()?;
                 let name: NameBuf = word.parse("a domain name")?;
                 self.name_server = Some(name.to_string());
+            }
+            "endpoint" => {
+                let word = entry.one_arg()?;
+                let name: NameBuf = word.parse("a domain name")?;
+                self.endpoint = Some(name.to_string());
             }
             "custom_health_delay" => self.custom_health_delay = entry.one_arg()?.duration()?,
             _ => return Err(entry.unexpected_property(&PROPERTIES)),
@@ -227,7 +242,16 @@ pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-const PROPERTIES: [&str; 8] =
-    ["backend", "api", "account", "region", "soa_ttl", "max_answers", "name_server", "custom_health_delay"];
+const PROPERTIES: [&str; 9] = [
+    "backend",
+    "api",
+    "endpoint",
+    "account",
+    "region",
+    "soa_ttl",
+    "max_answers",
+    "name_server",
+    "custom_health_delay",
+];
 /// Where the registry is if nothing says otherwise.
 pub(crate) const DEFAULT_FOLDER: &str = "./cartonym-data";

@@ -205,7 +205,7 @@ fn default_corefile(options: &ServeOptions) -> String {
     let api = options.api.unwrap_or(loopback(8053));
     let data = options.data.display();
     format!(
-        ".:{} {{\n    bind {}\n    registry {{\n        backend embedded \"{data}\"\n        api {api}\n    }}\n    errors\n}}\n",
+        ".:{} {{\n    bind {}\n    registry {{\n        backend embedded \"{data}\"\n        api {api}\n        endpoint sd.cartonym.internal\n    }}\n    errors\n}}\n",
         dns.port(),
         dns.ip(),
     )

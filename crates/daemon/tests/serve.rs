@@ -83,7 +83,7 @@ fn a_mistake_in_a_corefile_has_a_place_and_help() {
         (".:0 {\n    registry {\n        backend embeded\n    }\n}\n", ":3:17: ", "embedded"),
         (".:0 {\n    registry {\n        api nowhere\n    }\n}\n", ":3:13: ", "address and port"),
         (".:0 {\n    bind localhost\n}\n", ":2:10: ", "IP address"),
-        (".:0 {\n    whoami\n", ":2:5: ", "}"),
+        (".:0 {\n    whoami\n", ":1:5: ", "never closed"),
         (".:0 .:0 {\n    whoami\n}\n", ":1:5: ", "already"),
         ("tls://.:0 {\n    whoami\n}\n", ":1:1: ", "tls"),
     ];
