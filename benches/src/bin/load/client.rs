@@ -8,26 +8,26 @@ use tokio::net::TcpStream;
 
 use crate::Result;
 
-pub struct Client {
+pub(crate) struct Client {
     stream: BufStream<TcpStream>,
     body: Vec<u8>,
 }
 
 impl Client {
-    pub async fn connect(api: SocketAddr) -> Result<Client> {
+    pub(crate) async fn connect(api: SocketAddr) -> Result<Client> {
         let stream = TcpStream::connect(api).await?;
         stream.set_nodelay(true)?;
         Ok(Client { stream: BufStream::new(stream), body: Vec::new() })
     }
 
     /// One call; the answer is read as JSON.
-    pub async fn call(&mut self, operation: &str, request: &Value) -> Result<Value> {
+    pub(crate) async fn call(&mut self, operation: &str, request: &Value) -> Result<Value> {
         self.send(operation, &request.to_string()).await?;
         if self.body.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_slice(&self.body)?) }
     }
 
     /// One call whose answer is only received.
-    pub async fn send(&mut self, operation: &str, request: &str) -> Result<()> {
+    pub(crate) async fn send(&mut self, operation: &str, request: &str) -> Result<()> {
         let head = format!(
             "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-amz-json-1.1\r\n\
              x-amz-target: Route53AutoNaming_v20170314.{operation}\r\ncontent-length: {}\r\n\r\n",
@@ -60,7 +60,7 @@ impl Client {
     }
 
     /// A new namespace and a service in it with A and SRV records: the service's id and its name in DNS.
-    pub async fn service(&mut self, label: &str) -> Result<(String, String)> {
+    pub(crate) async fn service(&mut self, label: &str) -> Result<(String, String)> {
         let namespace = format!("{label}-{}.example", std::process::id());
         let operation = self.call("CreatePublicDnsNamespace", &json!({ "Name": namespace })).await?;
         let operation =
@@ -78,7 +78,7 @@ impl Client {
 }
 
 /// A RegisterInstance request.
-pub fn registration(service: &str, instance: usize, address: usize) -> String {
+pub(crate) fn registration(service: &str, instance: usize, address: usize) -> String {
     let [_, .., a, b, c] = address.to_be_bytes();
     json!({
         "ServiceId": service,

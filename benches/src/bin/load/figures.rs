@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Prints how long things took.
 #[allow(clippy::print_stdout)]
-pub fn latencies(what: &str, mut all: Vec<Duration>) {
+pub(crate) fn latencies(what: &str, mut all: Vec<Duration>) {
     all.sort_unstable();
     let at =
         |share: f64| all.get((all.len() as f64 * share) as usize).or(all.last()).copied().unwrap_or_default();
@@ -21,12 +21,12 @@ pub fn latencies(what: &str, mut all: Vec<Duration>) {
 
 /// Prints how many a second.
 #[allow(clippy::print_stdout)]
-pub fn rate(what: &str, count: usize, time: Duration) {
+pub(crate) fn rate(what: &str, count: usize, time: Duration) {
     println!("{what}: {count} in {time:.2?} = {:.0}/s", count as f64 / time.as_secs_f64());
 }
 
 /// Prints one value.
 #[allow(clippy::print_stdout)]
-pub fn value(what: &str, value: impl std::fmt::Display) {
+pub(crate) fn value(what: &str, value: impl std::fmt::Display) {
     println!("{what}: {value}");
 }

@@ -13,7 +13,7 @@ use crate::{Result, figures};
 /// Changes on their way at once.
 const AT_ONCE: usize = 1024;
 
-pub async fn fill(folder: &Path, services: usize, instances: usize) -> Result<()> {
+pub(crate) async fn fill(folder: &Path, services: usize, instances: usize) -> Result<()> {
     let registry = Registry::open(Arc::new(Embedded::open(folder)?), Options::default()).await?;
     let begin = Instant::now();
     // One of each service first, so that nobody waits for another to make it.

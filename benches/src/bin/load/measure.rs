@@ -12,7 +12,7 @@ use crate::client::{Client, registration};
 use crate::{Result, figures};
 
 /// Registrations from many clients; each has a service of its own with a thousand ids, which it goes round.
-pub async fn register(api: SocketAddr, clients: usize, seconds: u64) -> Result<()> {
+pub(crate) async fn register(api: SocketAddr, clients: usize, seconds: u64) -> Result<()> {
     let begin = Instant::now();
     let end = begin + Duration::from_secs(seconds);
     let mut running = JoinSet::new();
@@ -36,7 +36,7 @@ pub async fn register(api: SocketAddr, clients: usize, seconds: u64) -> Result<(
     Ok(())
 }
 
-pub async fn discover(api: SocketAddr, clients: usize, seconds: u64) -> Result<()> {
+pub(crate) async fn discover(api: SocketAddr, clients: usize, seconds: u64) -> Result<()> {
     let mut first = Client::connect(api).await?;
     let (service, namespace) = first.service("discover").await?;
     for instance in 0..10 {
@@ -66,7 +66,7 @@ pub async fn discover(api: SocketAddr, clients: usize, seconds: u64) -> Result<(
 }
 
 /// Changes one instance's address again and again; sockets of different ports reach different workers.
-pub async fn visible(api: SocketAddr, dns: SocketAddr, changes: usize, sockets: usize) -> Result<()> {
+pub(crate) async fn visible(api: SocketAddr, dns: SocketAddr, changes: usize, sockets: usize) -> Result<()> {
     let mut client = Client::connect(api).await?;
     let (service, namespace) = client.service("visible").await?;
     let query = query(&format!("svc.{namespace}."), Type::A);
@@ -105,7 +105,7 @@ fn connect(dns: SocketAddr) -> Result<UdpSocket> {
 }
 
 /// The last octet of the first address.
-pub fn ask(socket: &UdpSocket, query: &[u8]) -> Result<Option<u8>> {
+pub(crate) fn ask(socket: &UdpSocket, query: &[u8]) -> Result<Option<u8>> {
     let mut buffer = [0; 4096];
     socket.send(query)?;
     let len = socket.recv(&mut buffer)?;

@@ -15,7 +15,7 @@ use crate::{Result, figures};
 const DNS: &str = "127.0.0.1:15399";
 const API: &str = "127.0.0.1:18399";
 
-pub async fn start(binary: &Path, folder: &Path) -> Result<()> {
+pub(crate) async fn start(binary: &Path, folder: &Path) -> Result<()> {
     let begin = Instant::now();
     let mut daemon = Command::new(binary)
         .arg("serve")

@@ -12,7 +12,7 @@ use cartonym::wire::{Message, NameBuf, Rcode, Type};
 use serde_json::{Value, json};
 
 /// A program that ends with the test.
-pub struct Process(pub Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -22,15 +22,15 @@ impl Drop for Process {
 }
 
 /// The daemon, serving a folder on ports of its own.
-pub struct Daemon {
+pub(crate) struct Daemon {
     process: Process,
-    pub dns: SocketAddr,
-    pub api: SocketAddr,
+    pub(crate) dns: SocketAddr,
+    pub(crate) api: SocketAddr,
 }
 
 impl Daemon {
     /// Starts it, and waits until it answers.
-    pub fn start(data: &Path) -> Daemon {
+    pub(crate) fn start(data: &Path) -> Daemon {
         let (dns, api) = (free_address(), free_address());
         let mut command = cartonym(&["serve", "--quiet"]);
         command.arg("--data").arg(data).arg("--dns").arg(dns.to_string()).arg("--api").arg(api.to_string());
@@ -40,13 +40,13 @@ impl Daemon {
     }
 
     /// Sends a signal, such as `TERM`.
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.process.0.id().to_string();
         assert!(Command::new("kill").arg(format!("-{signal}")).arg(pid).status().unwrap().success());
     }
 
     /// Waits for the end: the exit code, none after a signal.
-    pub fn wait(&mut self) -> Option<i32> {
+    pub(crate) fn wait(&mut self) -> Option<i32> {
         let end = Instant::now() + Duration::from_secs(10);
         while Instant::now() < end {
             if let Some(status) = self.process.0.try_wait().unwrap() {
@@ -58,7 +58,7 @@ impl Daemon {
     }
 
     /// One call of the API that succeeds.
-    pub fn call(&self, operation: &str, request: Value) -> Value {
+    pub(crate) fn call(&self, operation: &str, request: Value) -> Value {
         let body = request.to_string();
         let mut stream = TcpStream::connect(self.api).unwrap();
         write!(
@@ -76,7 +76,7 @@ impl Daemon {
     }
 
     /// A namespace `shop.example` with a service `web`: the service's id.
-    pub fn service(&self) -> Value {
+    pub(crate) fn service(&self) -> Value {
         let operation = self.call("CreatePublicDnsNamespace", json!({ "Name": "shop.example" }));
         let operation = self.call("GetOperation", json!({ "OperationId": operation["OperationId"] }));
         let records = json!([{ "Type": "A", "TTL": 1 }, { "Type": "SRV", "TTL": 1 }]);
@@ -86,7 +86,7 @@ impl Daemon {
         self.call("CreateService", request)["Service"]["Id"].clone()
     }
 
-    pub fn register(&self, service: &Value, host: u8) {
+    pub(crate) fn register(&self, service: &Value, host: u8) {
         let attributes = json!({ "AWS_INSTANCE_IPV4": format!("192.0.2.{host}"), "AWS_INSTANCE_PORT": "80" });
         let request =
             json!({ "ServiceId": service, "InstanceId": format!("web-{host}"), "Attributes": attributes });
@@ -95,20 +95,20 @@ impl Daemon {
 }
 
 /// The program under test.
-pub fn cartonym(args: &[&str]) -> Command {
+pub(crate) fn cartonym(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cartonym"));
     command.args(args).stdin(Stdio::null()).env("CARTONYM_LOG", "warn");
     command
 }
 
 /// Runs it to its end: exit code, standard output, standard error.
-pub fn run(command: &mut Command) -> (Option<i32>, String, String) {
+pub(crate) fn run(command: &mut Command) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
 /// A loopback address with a port that nobody has, over UDP and TCP.
-pub fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     loop {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = tcp.local_addr().unwrap();
@@ -119,7 +119,7 @@ pub fn free_address() -> SocketAddr {
 }
 
 /// Tries until `done`, for ten seconds at most.
-pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
     while !done() {
         assert!(Instant::now() < end, "in vain: {what}");
@@ -128,10 +128,10 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// The rcode and the last octets of the answer's RDATA, sorted; none without an answer.
-pub type Answer = Option<(Rcode, Vec<u8>)>;
+pub(crate) type Answer = Option<(Rcode, Vec<u8>)>;
 
 /// Asks over UDP.
-pub fn ask(server: SocketAddr, name: &str, qtype: Type) -> Answer {
+pub(crate) fn ask(server: SocketAddr, name: &str, qtype: Type) -> Answer {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     socket.connect(server).unwrap();
@@ -142,7 +142,7 @@ pub fn ask(server: SocketAddr, name: &str, qtype: Type) -> Answer {
 }
 
 /// Asks over TCP.
-pub fn ask_tcp(server: SocketAddr, name: &str, qtype: Type) -> Answer {
+pub(crate) fn ask_tcp(server: SocketAddr, name: &str, qtype: Type) -> Answer {
     let mut stream = TcpStream::connect(server).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
     let query = query(name, qtype);
