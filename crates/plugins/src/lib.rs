@@ -8,6 +8,7 @@ pub use plugins::Plugins;
 pub use cartonym_plugin_acl as acl;
 pub use cartonym_plugin_any as any;
 pub use cartonym_plugin_bufsize as bufsize;
+pub use cartonym_plugin_cache as cache;
 pub use cartonym_plugin_chaos as chaos;
 pub use cartonym_plugin_errors as errors;
 pub use cartonym_plugin_file as file;
@@ -37,6 +38,7 @@ pub fn standard() -> Plugins {
         .with::<loadbalance::Loadbalance>()
         .with::<rewrite::Rewrite>()
         .with::<acl::Acl>()
+        .with::<cache::Cache>()
         .with::<header::Header>()
         .with::<minimal::Minimal>()
         .with::<transfer::Transfer>()

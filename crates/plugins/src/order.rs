@@ -2,6 +2,9 @@
 
 /// CoreDNS 1.14.7's directives in its order of execution, which no Corefile can change and existing ones rely on:
 /// `acl` decides about what `rewrite` has made of a name, `cache` keeps answers before `loadbalance` turns them.
+///
+/// But for `header` and `minimal`, which CoreDNS has behind `cache`: in front of it they do the same to what the client
+/// sees, and a plugin whose answers no cache may keep has a place between them and the cache.
 pub(crate) const COREDNS: [&str; 60] = [
     "root",
     "metadata",
@@ -37,11 +40,11 @@ pub(crate) const COREDNS: [&str; 60] = [
     "rewrite",
     "autopath",
     "acl",
-    "cache",
     "header",
+    "minimal",
+    "cache",
     "dnssec",
     "tls",
-    "minimal",
     "template",
     "transfer",
     "hosts",
