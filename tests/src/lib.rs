@@ -1,1 +1,3 @@
-//! Scenarios, conformance and architecture tests.
+//! What tests and fuzz targets have in common: equations that hold of any input.
+
+pub mod equations;

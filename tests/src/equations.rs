@@ -1,0 +1,277 @@
+//! Each takes any octets, and panics if its equation does not hold.
+//!
+//! The fuzz targets are these functions; what they found lies in `tests/data/<name>`, and is tried by `tests/equations.rs`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use cartonym_corefile::{Corefile, Directive, Memory};
+use cartonym_plugin::{Client, Transport};
+use cartonym_plugin_registry::Records;
+use cartonym_responder::{Chain, Moment, Responder, Scratch, Verdict};
+use cartonym_wire::{
+    Builder, Class, Edns, Flags, HEADER_LEN, Hasher, MAX_MESSAGE_LEN, Message, Name, NameBuf, Section, Ttl,
+    Type, expand_rdata,
+};
+use cartonym_zone::master::{NoIncludes, Parser, rdata_to_text, validate_rdata};
+use cartonym_zone::{RecordTable, Snapshot, Zone};
+
+/// All equations, by the name of their folder of inputs.
+pub const ALL: &[(&str, fn(&[u8]))] =
+    &[("message", message), ("name", name), ("respond", respond), ("corefile", corefile), ("master", master)];
+
+/// A message that can be read is built anew from what was read, and reads the same.
+pub fn message(octets: &[u8]) {
+    let Some(before) = read_message(octets) else { return };
+    let mut buf = vec![0xA5; MAX_MESSAGE_LEN];
+    let header = Message::new(octets).expect("it has been read").header();
+    let mut builder = Builder::new(&mut buf, header.id, header.flags, MAX_MESSAGE_LEN);
+    let question = octets.get(HEADER_LEN..before.question_end).unwrap_or_default();
+    if !question.is_empty() {
+        builder.question(question).expect("it was a message's");
+    }
+    for record in &before.records {
+        let written = builder.record(
+            record.section(),
+            &record.owner,
+            record.rtype,
+            record.class,
+            record.ttl,
+            &record.rdata,
+        );
+        // Names that were compressed may not be again.
+        if written.is_err() {
+            return;
+        }
+    }
+    let len = builder.finish();
+    let after = read_message(&buf[..len]).expect("what is built can be read");
+    assert_eq!(before.records, after.records);
+    assert_eq!(question, &buf[HEADER_LEN..after.question_end]);
+}
+
+/// A name is its text, and its octets.
+pub fn name(octets: &[u8]) {
+    if let Ok(name) = NameBuf::parse(octets, Name::ROOT) {
+        let text = name.to_string();
+        let again: NameBuf = text.parse().expect("a name's text is a name");
+        assert_eq!(again.as_wire(), name.as_wire(), "{text}");
+    }
+    if let Ok((name, rest)) = Name::split(octets) {
+        let again: NameBuf = name.to_string().parse().expect("a name's text is a name");
+        assert_eq!(again.as_wire(), name.as_wire());
+        assert_eq!(name.len() + rest.len(), octets.len());
+        assert_eq!(Hasher::new(1).hash(name), Hasher::new(1).hash(&name.to_lowercase()));
+        assert_eq!(name.label_count(), name.labels().count());
+    }
+    if let Ok((name, end)) = NameBuf::expand(octets, 0) {
+        // From the first octet no pointer can go backwards.
+        assert_eq!(Name::split(octets).expect("no pointers").0, &*name);
+        assert_eq!(end, name.len());
+    }
+}
+
+/// Whatever comes in, a response goes out, or nothing to what is no query.
+pub fn respond(octets: &[u8]) {
+    static RESPONDER: OnceLock<Arc<Responder>> = OnceLock::new();
+    let responder = RESPONDER.get_or_init(responder);
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let client = Client { transport, ..Client::INTERNAL };
+        let moment = Moment { now: Duration::from_secs(1_000_000), random: 7 };
+        let mut out = vec![0xA5; MAX_MESSAGE_LEN];
+        match responder.respond(&mut Scratch::default(), octets, client, moment, &mut out) {
+            Verdict::Send(len) => check_response(octets, &out[..len], transport),
+            Verdict::Drop => assert!(octets.len() < HEADER_LEN || octets[2] & 0x80 != 0),
+            Verdict::Wait(_) => panic!("nothing here waits"),
+        }
+    }
+}
+
+fn check_response(query: &[u8], response: &[u8], transport: Transport) {
+    let message = Message::new(response).expect("a header");
+    let header = message.header();
+    assert!(header.flags.has(Flags::QR));
+    assert_eq!(response[..2], query[..2]);
+    assert_eq!(header.flags.opcode(), Message::new(query).expect("a header").header().flags.opcode());
+    let records: Vec<_> = message.records().map(|record| record.expect("whole records")).collect();
+    let has_opt = records.iter().any(|record| Edns::of(record).is_some());
+    let limit = match transport {
+        Transport::Udp if has_opt => 1232,
+        Transport::Udp => 512,
+        _ => MAX_MESSAGE_LEN,
+    };
+    // A signed query, whose key's name comes back, may itself be longer than that.
+    assert!(response.len() <= limit.max(query.len()));
+    if header.counts[0] == 1 {
+        let end = message.question().expect("the question").end;
+        assert_eq!(response[HEADER_LEN..end], query[HEADER_LEN..end]);
+    }
+}
+
+/// A Corefile that is understood is the same when it is written and read again.
+pub fn corefile(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    let nothing = Memory::new();
+    let before = match Corefile::parse("Corefile", text, &nothing) {
+        Ok(corefile) => corefile,
+        Err(error) => {
+            assert!(error.position.line > 0 && error.position.column > 0);
+            return;
+        }
+    };
+    // A variable may leave words that cannot be written without it.
+    if text.contains("{$") || text.contains("{%") {
+        return;
+    }
+    let again = before.to_string();
+    match Corefile::parse("again", &again, &nothing) {
+        Ok(after) => assert_eq!(shape(&before), shape(&after), "{again}"),
+        Err(error) => panic!("{error}\n{again}"),
+    }
+}
+
+/// What a Corefile says, without its places.
+fn shape(corefile: &Corefile) -> Vec<(Vec<String>, Vec<String>)> {
+    let servers = corefile.servers.iter();
+    servers
+        .map(|server| {
+            let keys = server.keys.iter().map(ToString::to_string).collect();
+            (keys, server.directives.iter().map(directive_shape).collect())
+        })
+        .collect()
+}
+
+fn directive_shape(directive: &Directive) -> String {
+    let words: Vec<&str> =
+        std::iter::once(&directive.name).chain(&directive.args).map(|word| word.text.as_str()).collect();
+    let block = directive.block.as_ref().map(|lines| lines.iter().map(directive_shape).collect::<Vec<_>>());
+    format!("{words:?} {block:?}")
+}
+
+/// The records of a master file are the same when they are written and read again, and go through a zone unchanged.
+pub fn master(octets: &[u8]) {
+    let records = read_master(octets);
+    let mut text = String::new();
+    for (owner, rtype, ttl, rdata) in &records {
+        assert_eq!(validate_rdata(*rtype, rdata), Ok(()), "{owner} {rtype} {rdata:02x?}");
+        let line = format!("{owner} {} IN {rtype} {}\n", ttl.as_secs(), rdata_to_text(*rtype, rdata));
+        text.push_str(&line);
+    }
+    let again = read_master(text.as_bytes());
+    assert_eq!(again, records, "{text}");
+    through_a_zone(&records);
+}
+
+/// Owner, type, TTL, RDATA.
+type Rr = (NameBuf, Type, Ttl, Vec<u8>);
+
+fn read_master(text: &[u8]) -> Vec<Rr> {
+    let origin: NameBuf = "example.".parse().expect("a name");
+    let mut parser = Parser::new(text, "master", &origin, &NoIncludes);
+    let mut records = Vec::new();
+    // `$GENERATE` makes much of little.
+    while let Some(record) = parser.next_record()
+        && records.len() < 1000
+    {
+        if let Ok(record) = record {
+            records.push((record.owner.to_buf(), record.rtype, record.ttl, record.rdata.to_vec()));
+        }
+    }
+    records
+}
+
+fn through_a_zone(records: &[Rr]) {
+    let hasher = Hasher::new(1);
+    let mut edit = Zone::new(Name::ROOT, hasher).edit(hasher);
+    let mut expected: BTreeMap<(NameBuf, Type, Vec<u8>), ()> = BTreeMap::new();
+    for (owner, rtype, ttl, rdata) in records {
+        if edit.add(owner, *rtype, *ttl, rdata).is_ok() {
+            expected.insert((owner.to_lowercase(), *rtype, rdata.clone()), ());
+        }
+    }
+    let zone = edit.finish();
+    let held: BTreeMap<_, ()> = zone
+        .records()
+        .map(|(owner, rtype, _, rdata)| ((owner.to_buf(), rtype, rdata.to_vec()), ()))
+        .collect();
+    assert_eq!(held, expected);
+}
+
+/// A message with one question or none, read.
+struct ReadMessage {
+    question_end: usize,
+    records: Vec<ReadRecord>,
+}
+
+#[derive(PartialEq, Debug)]
+struct ReadRecord {
+    section: u8,
+    owner: NameBuf,
+    rtype: Type,
+    class: Class,
+    ttl: Ttl,
+    rdata: Vec<u8>,
+}
+
+impl ReadRecord {
+    fn section(&self) -> Section {
+        [Section::Answer, Section::Authority, Section::Additional][usize::from(self.section)]
+    }
+}
+
+fn read_message(octets: &[u8]) -> Option<ReadMessage> {
+    let message = Message::new(octets).ok()?;
+    let question_end = match message.header().counts[0] {
+        0 => HEADER_LEN,
+        1 => message.question().ok().filter(|question| question.end <= octets.len())?.end,
+        _ => return None,
+    };
+    let mut expanded = vec![0; MAX_MESSAGE_LEN];
+    let mut records = Vec::new();
+    for record in message.records() {
+        let record = record.ok()?;
+        let (start, len) = (record.rdata_start, record.rdata.len());
+        let len = expand_rdata(octets, record.rtype, start, len, &mut expanded).ok()?;
+        records.push(ReadRecord {
+            section: record.section,
+            owner: record.owner,
+            rtype: record.rtype,
+            class: record.class,
+            ttl: record.ttl(),
+            rdata: expanded[..len].to_vec(),
+        });
+    }
+    Some(ReadMessage { question_end, records })
+}
+
+fn responder() -> Arc<Responder> {
+    let table = Arc::new(RecordTable::new(1));
+    let origin: NameBuf = "example.".parse().expect("a name");
+    let mut edit = Zone::new(&origin, table.hasher()).edit(table.hasher());
+    for (owner, rtype, ttl, rdata) in read_master(ZONE.as_bytes()) {
+        edit.add(&owner, rtype, ttl, &rdata).expect("a record of this zone");
+    }
+    table.publish(Snapshot::new(table.hasher()).with(Arc::new(edit.finish())));
+    Responder::builder().zone(Name::ROOT, Chain::new().then(Records::new(table))).build()
+}
+
+/// Something of everything.
+const ZONE: &str = "
+$TTL 300
+@            SOA   ns hostmaster 1 2 3 4 60
+@            NS    ns
+ns           A     192.0.2.53
+www          A     192.0.2.1
+*.w          TXT   wild
+a            CNAME a.old
+old          DNAME new
+a.new        A     192.0.2.2
+cut          NS    ns.cut
+ns.cut       A     192.0.2.3
+svc          HTTPS 1 .
+svc          A     192.0.2.4
+$GENERATE 1-200 big A   192.0.2.$
+$GENERATE 1-30  srv SRV 1 1 $ h$
+$GENERATE 1-30  h$  A   192.0.2.$
+";
