@@ -3,9 +3,10 @@
 /// CoreDNS 1.14.7's directives in its order of execution, which no Corefile can change and existing ones rely on:
 /// `acl` decides about what `rewrite` has made of a name, `cache` keeps answers before `loadbalance` turns them.
 ///
-/// But for `header` and `minimal`, which CoreDNS has behind `cache`: in front of it they do the same to what the client
-/// sees, and a plugin whose answers no cache may keep has a place between them and the cache.
-pub(crate) const COREDNS: [&str; 60] = [
+/// Two differences. `header` and `minimal`, which CoreDNS has behind `cache`, do the same in front of it to what the
+/// client sees. And so `registry` has a place between them and the cache: whatever changes there is answered at once,
+/// neither kept by the cache nor hidden by what it has kept before.
+pub(crate) const ORDER: [&str; 61] = [
     "root",
     "metadata",
     "geoip",
@@ -42,6 +43,7 @@ pub(crate) const COREDNS: [&str; 60] = [
     "acl",
     "header",
     "minimal",
+    "registry",
     "cache",
     "dnssec",
     "tls",

@@ -7,7 +7,7 @@ use cartonym_plugin::corefile::{Directive, Error};
 use cartonym_plugin::{Configure, Page, Place, Plugin, Settings, Setup, Shared};
 use cartonym_wire::NameBuf;
 
-use crate::order::COREDNS;
+use crate::order::ORDER;
 
 /// Plugins in their order of execution.
 #[derive(Clone)]
@@ -27,9 +27,9 @@ type Made = (Vec<Arc<dyn Plugin>>, Vec<Page>);
 type Read = fn(&mut Setup<'_>) -> Result<(), Error>;
 
 impl Plugins {
-    /// No plugin; the places of CoreDNS's are kept.
+    /// No plugin; the places of those that are known are kept.
     pub fn none() -> Plugins {
-        Plugins { entries: COREDNS.iter().map(|name| Entry { name, configure: None }).collect() }
+        Plugins { entries: ORDER.iter().map(|name| Entry { name, configure: None }).collect() }
     }
 
     /// With one more plugin: in the place of the one with its name, or else where it says.
@@ -82,10 +82,9 @@ impl Plugins {
     fn check(&self, directive: &Directive) -> Result<(), Error> {
         match self.entries.iter().find(|entry| entry.name == directive.name()) {
             Some(Entry { configure: Some(_), .. }) => Ok(()),
-            Some(_) => Err(directive.error(format!(
-                "`{}` is a directive of CoreDNS that is not implemented yet",
-                directive.name
-            ))),
+            Some(_) => {
+                Err(directive.error(format!("`{}` is known, but not implemented yet", directive.name)))
+            }
             None => Err(directive.unknown_directive(&self.names().collect::<Vec<_>>())),
         }
     }

@@ -66,8 +66,47 @@ fn an_unknown_directive_is_an_error_that_names_the_nearest() {
 #[test]
 fn what_coredns_has_and_this_has_not_says_so() {
     let error = configure(&standard(), "kubernetes cluster.local").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "Corefile:2:1: `kubernetes` is a directive of CoreDNS that is not implemented yet"
-    );
+    assert_eq!(error.to_string(), "Corefile:2:1: `kubernetes` is known, but not implemented yet");
+}
+
+#[test]
+fn no_cache_stands_before_a_registry() {
+    struct Registry;
+
+    impl Configure for Registry {
+        const NAME: &'static str = "registry";
+        const PLACE: Place = Place::Last;
+
+        fn configure(_: &mut Setup<'_>) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    let names: Vec<_> = standard().with::<Registry>().names().collect();
+    let place = |name: &str| names.iter().position(|other| *other == name).unwrap();
+    assert!(place("acl") < place("registry") && place("registry") < place("cache"));
+}
+
+#[test]
+fn the_readme_of_each_plugin_has_examples_that_it_accepts() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let plugins = standard();
+    let mut checked = 0;
+    for name in plugins.names() {
+        let Ok(readme) = std::fs::read_to_string(folder.join(name).join("README.md")) else { continue };
+        for example in readme.split("```corefile\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            let corefile = Corefile::parse("README.md", example, &Memory::new()).unwrap();
+            for server in &corefile.servers {
+                let zones: Vec<_> = server.zones().iter().map(|zone| zone.parse().unwrap()).collect();
+                let (settings, shared) = (&mut Settings::default(), &Shared::default());
+                let made = plugins.configure(&server.directives, &zones, settings, shared);
+                match made {
+                    Ok(_) => checked += 1,
+                    // An example may show a directive that only another program has.
+                    Err(error) => assert!(error.message.ends_with("not implemented yet"), "{name}: {error}"),
+                }
+            }
+        }
+    }
+    assert!(checked > 15, "{checked} examples");
 }
