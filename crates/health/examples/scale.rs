@@ -76,7 +76,9 @@ async fn measure(size: &Size, good: u16, hole: u16) -> Result<()> {
     tokio::time::sleep(size.time).await;
     let (end, after, passed) = (usage()?, checker.counts(), began.elapsed().as_secs_f64());
     print_rates(&counts, &after, passed);
-    println!("CPU: {:.1} % of one core", 100.0 * (end.cpu_seconds - start.cpu_seconds) / passed);
+    let percent = |of: fn(&Usage) -> f64| 100.0 * (of(&end) - of(&start)) / passed;
+    let (own, kernel) = (percent(|usage| usage.own_seconds), percent(|usage| usage.kernel_seconds));
+    println!("CPU: {:.1} % of one core, {kernel:.1} % of it in the kernel", own + kernel);
     println!("memory: {:.1} MB, {:.1} MB of it before there was a registry", end.megabytes, before.megabytes);
     let model = registry.model();
     let all = model.instances(service).into_iter().flat_map(|all| all.iter());
@@ -133,7 +135,8 @@ async fn register(registry: &Registry, service: ServiceId, n: usize, port: u16) 
 }
 
 struct Usage {
-    cpu_seconds: f64,
+    own_seconds: f64,
+    kernel_seconds: f64,
     megabytes: f64,
 }
 
@@ -141,13 +144,13 @@ struct Usage {
 fn usage() -> Result<Usage> {
     let stat = fs::read_to_string("/proc/self/stat")?;
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks: u64 =
-        fields.get(11..13).ok_or("no times")?.iter().filter_map(|text| text.parse::<u64>().ok()).sum();
+    // A tick is a hundredth of a second on every Linux there is.
+    let seconds =
+        |at: usize| -> Result<f64> { Ok(fields.get(at).ok_or("no times")?.parse::<f64>()? / 100.0) };
     let status = fs::read_to_string("/proc/self/status")?;
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
     let kilobytes: f64 = resident.trim().trim_end_matches("kB").trim().parse()?;
-    // A tick is a hundredth of a second on every Linux there is.
-    Ok(Usage { cpu_seconds: ticks as f64 / 100.0, megabytes: kilobytes / 1024.0 })
+    Ok(Usage { own_seconds: seconds(11)?, kernel_seconds: seconds(12)?, megabytes: kilobytes / 1024.0 })
 }
 
 /// Answers on one port, and is a black hole on another; says which.
