@@ -83,21 +83,48 @@ fn add_opt(response: &mut Response<'_>, edns: &Edns<'_>, rcode: Rcode, cookie: O
     if response.len() + kept + options_len > limit {
         options_len = 0;
     }
-    let [a, b] = ADVERTISED_UDP_SIZE.to_be_bytes();
-    let [c, d] = ((kept - OPT_LEN + options_len) as u16).to_be_bytes();
-    let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
-    let opt = [0, 0, 41, a, b, (rcode.0 >> 4) as u8, 0, dnssec_ok, 0, c, d];
-    let _ = response.builder().raw(Section::Additional, 1, &opt);
-    if let Some(cookie) = cookie {
-        let [[a, b], [c, d]] = [OptionCode::COOKIE.0.to_be_bytes(), (cookie.len() as u16).to_be_bytes()];
-        let _ = response.builder().raw(Section::Additional, 0, &[a, b, c, d]);
-        let _ = response.builder().raw(Section::Additional, 0, cookie);
-    }
+    let _ =
+        response.builder().raw(Section::Additional, 1, Opt::new(edns, rcode, cookie, options_len).as_bytes());
     if options_len > 0 {
         let mut options = [0; MAX_OPTIONS];
         options.iter_mut().zip(response.options()).for_each(|(to, from)| *to = *from);
         let options = options.get(..options_len).unwrap_or_default();
         let _ = response.builder().raw(Section::Additional, 0, options);
+    }
+}
+
+/// Adds OPT to the first message of many, as [`finish`] does to one.
+pub(crate) fn end_first(message: &mut Vec<u8>, edns: &Edns<'_>, cookie: Option<&Cookie>) {
+    let Some(count) = message.get_mut(HEADER_LEN - 2..).and_then(|rest| rest.first_chunk_mut()) else {
+        return;
+    };
+    *count = u16::from_be_bytes(*count).saturating_add(1).to_be_bytes();
+    message.extend_from_slice(Opt::new(edns, Rcode::NOERROR, cookie, 0).as_bytes());
+}
+
+/// An OPT record without the options that plugins add.
+struct Opt {
+    octets: [u8; OPT_LEN + COOKIE_LEN],
+    len: usize,
+}
+
+impl Opt {
+    fn new(edns: &Edns<'_>, rcode: Rcode, cookie: Option<&Cookie>, options_len: usize) -> Opt {
+        let len = OPT_LEN + if cookie.is_some() { COOKIE_LEN } else { 0 };
+        let [a, b] = ADVERTISED_UDP_SIZE.to_be_bytes();
+        let [c, d] = ((len - OPT_LEN + options_len) as u16).to_be_bytes();
+        let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
+        let fixed = [0, 0, 41, a, b, (rcode.0 >> 4) as u8, 0, dnssec_ok, 0, c, d];
+        let [e, f] = OptionCode::COOKIE.0.to_be_bytes();
+        let mut octets = [0; OPT_LEN + COOKIE_LEN];
+        let option = [e, f, 0, size_of::<Cookie>() as u8];
+        let all = fixed.iter().chain(&option).chain(cookie.into_iter().flatten());
+        octets.iter_mut().zip(all).for_each(|(to, from)| *to = *from);
+        Opt { octets, len }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..self.len).unwrap_or_default()
     }
 }
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use cartonym_plugin::{BoxFuture, Client, Deferred, Messages, OwnedQuery, Resumed};
-use cartonym_wire::{Ede, Rcode};
+use cartonym_wire::{Ede, Edns, Options, Rcode};
 
 use crate::adopt::adopt;
 use crate::chain::{Chain, Progress};
-use crate::reply::{Ending, begin, fail, finish};
+use crate::reply::{Ending, begin, end_first, fail, finish};
 use crate::responder::Responder;
 
 /// A query whose response a plugin has promised.
@@ -80,7 +80,7 @@ impl Suspended {
     fn step(&mut self, kept: Kept) -> Result<Reply, Deferred> {
         let resumed = match kept {
             Kept::Resumed(Resumed::Drop) => return Ok(Reply::Nothing),
-            Kept::Resumed(Resumed::Stream(messages)) => return Ok(Reply::Stream(self.signed(messages))),
+            Kept::Resumed(Resumed::Stream(messages)) => return Ok(self.stream(messages)),
             kept => kept,
         };
         let Ok(mut query) = self.query.view() else { return Ok(Reply::Nothing) };
@@ -122,15 +122,27 @@ impl Suspended {
         Ok(Reply::Message(out))
     }
 
-    /// The same messages, signed where the query was. A message without room for a signature ends them.
-    fn signed(&self, mut messages: Messages) -> Messages {
-        let (Some(mut session), now) = (self.ending.session.clone(), self.ending.now) else {
-            return messages;
-        };
-        Box::new(std::iter::from_fn(move || {
+    /// Many messages: OPT goes into the first, and each is signed where the query was. One without room for its
+    /// signature ends them.
+    fn stream(&mut self, mut messages: Messages) -> Reply {
+        let Ok(query) = self.query.view() else { return Reply::Nothing };
+        // Plugins that look at responses see that there is one; nobody has all of it in one place.
+        let (mut out, mut options) = ([0; 512], Vec::new());
+        let mut response = begin(query.message(), query.question(), 512, 0, &mut options, &mut out);
+        response.set_authoritative(true);
+        self.chain.finish(self.at, &query, &mut response);
+        let mut first = query.edns().map(|edns| Edns { options: Options::new(&[]), ..*edns });
+        let Ending { cookie, mut session, now } = self.ending.clone();
+        Reply::Stream(Box::new(std::iter::from_fn(move || {
             let mut message = messages.next()?;
-            session.sign_vec(&mut message, now).map(|()| message)
-        }))
+            if let Some(edns) = first.take() {
+                end_first(&mut message, &edns, cookie.as_ref());
+            }
+            if let Some(session) = &mut session {
+                session.sign_vec(&mut message, now)?;
+            }
+            Some(message)
+        })))
     }
 }
 

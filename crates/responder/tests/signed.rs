@@ -85,6 +85,14 @@ fn each_message_of_a_stream_is_signed() {
 }
 
 #[test]
+fn the_first_message_of_a_stream_has_opt_if_the_query_had() {
+    let options = [(OptionCode::COOKIE, &b"ABCDEFGH"[..])];
+    let messages = ask_signed(query("stream.example.", &options), Transport::Tcp);
+    assert_eq!(types(&messages[0]), [Type::OPT]);
+    assert!(types(&messages[1]).is_empty() && messages[0].len() == messages[1].len() + 11 + 28);
+}
+
+#[test]
 fn a_response_that_waited_knows_the_key() {
     assert_eq!(text(&ask_signed(query("later.example.", &[]), Transport::Udp)[0]), "key. false");
 }
