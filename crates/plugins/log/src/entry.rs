@@ -67,7 +67,7 @@ fn since(came: Duration) -> Duration {
     if came.is_zero() {
         return Duration::ZERO;
     }
-    #[allow(clippy::disallowed_methods, reason = "how long an answer took is nothing that a query brings along")]
+    #[allow(clippy::disallowed_methods, reason = "no query brings its end along")]
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     now.saturating_sub(came)
 }
