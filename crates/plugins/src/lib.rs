@@ -23,6 +23,7 @@ pub use cartonym_plugin_nsid as nsid;
 pub use cartonym_plugin_registry as registry;
 pub use cartonym_plugin_rewrite as rewrite;
 pub use cartonym_plugin_transfer as transfer;
+pub use cartonym_plugin_tsig as tsig;
 pub use cartonym_plugin_whoami as whoami;
 
 /// The plugins of this package, in their order of execution.
@@ -36,6 +37,7 @@ pub fn standard() -> Plugins {
         .with::<any::Any>()
         .with::<chaos::Chaos>()
         .with::<loadbalance::Loadbalance>()
+        .with::<tsig::Tsig>()
         .with::<rewrite::Rewrite>()
         .with::<acl::Acl>()
         .with::<header::Header>()
