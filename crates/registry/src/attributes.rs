@@ -24,6 +24,8 @@ pub mod key {
     pub const INIT_HEALTH: &str = "AWS_INIT_HEALTH_STATUS";
     /// The instance's share in a WEIGHTED service, 1 to 255; 1 where not given. An extension of Cloud Map.
     pub const WEIGHT: &str = "AWS_INSTANCE_WEIGHT";
+    /// How many seconds the instance lasts without being spoken for; for ever where not given. An extension of Cloud Map.
+    pub const TTL: &str = "CARTONYM_TTL";
 }
 
 /// Attributes by key, keys in ascending order; immutable.

@@ -1,6 +1,7 @@
 //! Instances: valid by construction.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -187,6 +188,12 @@ impl Instance {
         self.parsed.weight
     }
 
+    /// How long it lasts without being spoken for, where it says so.
+    pub fn ttl(&self) -> Option<Duration> {
+        let seconds = self.parsed.has_ttl.then(|| self.attributes.get(key::TTL))??;
+        number::<u32>(seconds).map(|seconds| Duration::from_secs(seconds.into()))
+    }
+
     /// The name that its CNAME record points to, with or without the last dot.
     pub fn cname(&self) -> Option<&str> {
         self.parsed.has_cname.then(|| self.attributes.get(key::CNAME))?
@@ -324,9 +331,10 @@ struct Parsed {
     ipv6: Option<Ipv6Addr>,
     port: Option<u16>,
     weight: u8,
-    // Most instances have neither, and DNS asks each time that a service changes.
+    // Most instances have none of these, and are asked each time that something changes.
     has_cname: bool,
     has_alias: bool,
+    has_ttl: bool,
 }
 
 impl Parsed {
@@ -334,7 +342,8 @@ impl Parsed {
 
     fn of(attributes: &Attributes) -> Result<Self, InvalidInstance> {
         let (ipv4, ipv6, port, weight) = (None, None, None, Self::DEFAULT_WEIGHT);
-        let mut parsed = Self { ipv4, ipv6, port, weight, has_cname: false, has_alias: false };
+        let mut parsed =
+            Self { ipv4, ipv6, port, weight, has_cname: false, has_alias: false, has_ttl: false };
         for (name, value) in attributes.iter() {
             match name {
                 key::IPV4 => {
@@ -352,6 +361,10 @@ impl Parsed {
                 key::ALIAS => {
                     check_name(key::ALIAS, value)?;
                     parsed.has_alias = true;
+                }
+                key::TTL => {
+                    number::<u32>(value).ok_or(InvalidInstance::Value(key::TTL))?;
+                    parsed.has_ttl = true;
                 }
                 key::INIT_HEALTH if !matches!(value, "HEALTHY" | "UNHEALTHY") => {
                     return Err(InvalidInstance::Value(key::INIT_HEALTH));

@@ -222,8 +222,6 @@ async fn custom_health_is_what_was_last_said() {
     assert_eq!(health("a"), Some(HealthStatus::Healthy));
     let missing = registry.update_custom_health(service, &id("c"), Verdict::Healthy).await;
     assert!(matches!(missing, Err(UpdateHealthError::InstanceNotFound)));
-    registry.set_health(&[unfit(&registry, service, "a")]).await.unwrap();
-    assert_eq!(health("a"), Some(HealthStatus::Healthy));
 }
 
 #[tokio::test]
@@ -358,6 +356,35 @@ async fn a_name_is_enough_to_register_under() {
         registry.register("web.svc.local", "a b", address).await,
         Err(RegisterError::Instance(_))
     ));
+}
+
+#[tokio::test]
+async fn an_instance_that_nobody_speaks_for_is_removed_while_another_is_fit() {
+    let registry = Registry::in_memory();
+    let namespace = create(&registry, public("svc.example")).await;
+    let service = registry.create_service(custom(service(namespace, "web", &[A]))).await.unwrap().id;
+    let silent = attributes(&[(key::IPV4, "192.0.2.1"), (key::TTL, "30")]);
+    registry.register_instance(service, id("silent"), silent, None).await.unwrap();
+    registry.register_instance(service, id("other"), at("192.0.2.2"), None).await.unwrap();
+    let instance = registry.model().instance(service, "silent").unwrap().instance.clone();
+    assert_eq!(instance.ttl(), Some(std::time::Duration::from_secs(30)));
+    let expire = || registry.expire_instance(service, instance.id(), instance.created());
+
+    registry.update_custom_health(service, &id("other"), Verdict::Unhealthy).await.unwrap();
+    assert!(!expire().await.unwrap());
+    registry.update_custom_health(service, &id("other"), Verdict::Healthy).await.unwrap();
+    let another = Timestamp::from_millis(1);
+    assert!(!registry.expire_instance(service, instance.id(), another).await.unwrap());
+    assert!(expire().await.unwrap() && !expire().await.unwrap());
+    assert!(registry.model().instance(service, "silent").is_none());
+    assert!(registry.model().instance(service, "other").is_some());
+}
+
+#[tokio::test]
+async fn a_time_to_last_is_a_number_of_seconds() {
+    for ttl in ["0", "-1", "1.5", "soon", ""] {
+        assert_eq!(in_http(&[(key::TTL, ttl)]).await.unwrap_err(), InvalidInstance::Value(key::TTL));
+    }
 }
 
 fn unfit(registry: &Registry, service: ServiceId, instance: &str) -> Finding {

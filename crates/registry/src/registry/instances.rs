@@ -5,10 +5,10 @@ use crate::model::{Model, ServiceEntry};
 use crate::operation::Request;
 use crate::{
     Attributes, Change, Edit, Expect, Instance, InstanceEntry, InstanceId, InvalidInstance, Key, OperationId,
-    OperationKind, Record, ServiceId, Targets, Timestamp, Verdict,
+    OperationKind, Record, Revision, ServiceId, Targets, Timestamp, Verdict,
 };
 
-/// What an active check has found of an instance.
+/// What the registry itself has found of an instance: by a check, or because nobody spoke for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The service it is an instance of.
@@ -88,15 +88,17 @@ impl Registry {
         self.change(|model| {
             let (within, entry) = service_of(model, service).ok_or(RegisterInstanceError::ServiceNotFound)?;
             if let Some(done) = registered(model, service, &id, &attributes, request.as_ref()) {
+                // Who asks again for what is done changes nothing, and still speaks for it.
+                self.0.published.followers.tell_heard(service, &id);
                 return Ok(Plan::Done(done));
             }
             let (id, attributes) = (id.clone(), attributes.clone());
             let targets =
                 Targets { service: Some(service), instance: Some(id.clone()), ..Targets::default() };
-            let now = self.now();
-            let service_of_it = &entry.service;
-            let mut instance = Instance::new(id, attributes, creator_request_id, now, service_of_it, within)?;
-            if self.0.options.unhealthy_until_checked && service_of_it.health.active().is_some() {
+            let (now, health) = (self.now(), &entry.service.health);
+            let mut instance =
+                Instance::new(id, attributes, creator_request_id, now, &entry.service, within)?;
+            if self.0.options.unhealthy_until_checked && health.active().is_some() {
                 instance = instance.with_health(Verdict::Unhealthy, now);
             }
             let operation = self.new_operation(OperationKind::RegisterInstance, targets, request.clone());
@@ -126,16 +128,35 @@ impl Registry {
         self.change(|model| {
             let entry = model.service(service).ok_or(DeregisterInstanceError::ServiceNotFound)?;
             entry.instances.get(id.as_str()).ok_or(DeregisterInstanceError::InstanceNotFound)?;
-            let targets =
-                Targets { service: Some(service), instance: Some(id.clone()), ..Targets::default() };
-            let operation = self.new_operation(OperationKind::DeregisterInstance, targets, None);
-            let answer = operation.id;
-            let key = Key::Instance(service, id.clone());
-            let change = Change {
-                expect: vec![Expect::Present(key.clone())],
-                edits: vec![Edit::Delete(key), Edit::Put(Record::Operation(operation))],
-            };
-            Ok(Plan::Commit(change, answer))
+            let (change, operation) = self.removal(service, id, None);
+            Ok(Plan::Commit(change, operation))
+        })
+        .await
+    }
+
+    /// Deregisters an instance that nobody speaks for any more, as it was registered at `registered`.
+    ///
+    /// Returns whether it did: not if the instance is gone or was registered anew, and not while no other instance of
+    /// its service is fit, since what takes the last one away should be somebody's decision.
+    ///
+    /// # Errors
+    ///
+    /// Only what keeps it from being written.
+    pub async fn expire_instance(
+        &self,
+        service: ServiceId,
+        id: &InstanceId,
+        registered: Timestamp,
+    ) -> Result<bool, WriteError> {
+        self.change(|model| {
+            let Some(entry) = model.service(service) else { return Ok(Plan::Done(false)) };
+            let Some(before) = entry.instances.get(id.as_str()) else { return Ok(Plan::Done(false)) };
+            let is_fit = |entry: &InstanceEntry, of: &ServiceEntry| entry.instance.is_fit(&of.service.health);
+            let mut others = entry.instances.iter().filter(|other| other.instance.id() != id);
+            if before.instance.created() != registered || !others.any(|other| is_fit(other, entry)) {
+                return Ok(Plan::Done(false));
+            }
+            Ok(Plan::Commit(self.removal(service, id, Some(before.revision)).0, true))
         })
         .await
     }
@@ -170,10 +191,10 @@ impl Registry {
         Ok(())
     }
 
-    /// Takes what active checks have found, all of it in one change.
+    /// Takes what was found of instances, all of it in one change.
     ///
     /// What no longer concerns anybody is passed over: a finding of an instance that is gone or was registered anew, or
-    /// of a service that is not checked any more.
+    /// of a service whose health is not asked for any more.
     ///
     /// # Errors
     ///
@@ -192,6 +213,24 @@ impl Registry {
             Ok(if change.edits.is_empty() { Plan::Done(()) } else { Plan::Commit(change, ()) })
         })
         .await
+    }
+
+    /// The change that removes an instance, as it was put at `revision` or whatever it is, and its operation.
+    fn removal(
+        &self,
+        service: ServiceId,
+        id: &InstanceId,
+        revision: Option<Revision>,
+    ) -> (Change, OperationId) {
+        let targets = Targets { service: Some(service), instance: Some(id.clone()), ..Targets::default() };
+        let operation = self.new_operation(OperationKind::DeregisterInstance, targets, None);
+        let (key, answer) = (Key::Instance(service, id.clone()), operation.id);
+        let expect = match revision {
+            Some(revision) => Expect::Unchanged(key.clone(), revision),
+            None => Expect::Present(key.clone()),
+        };
+        let edits = vec![Edit::Delete(key), Edit::Put(Record::Operation(operation))];
+        (Change { expect: vec![expect], edits }, answer)
     }
 
     async fn judge(
@@ -220,10 +259,11 @@ impl Finding {
     /// The instance that it is news of.
     fn concerns<'a>(&self, model: &'a Model) -> Option<&'a InstanceEntry> {
         let entry = model.service(self.service)?;
-        entry.service.health.active()?;
         let before = entry.instances.get(self.instance.as_str())?;
-        let same = before.instance.created() == self.registered;
-        (same && before.instance.health().verdict != self.verdict).then_some(before)
+        let news = before.instance.created() == self.registered
+            && before.instance.health().verdict != self.verdict
+            && !entry.service.health.is_none();
+        news.then_some(before)
     }
 }
 
