@@ -22,6 +22,7 @@ pub use cartonym_plugin_minimal as minimal;
 pub use cartonym_plugin_nsid as nsid;
 pub use cartonym_plugin_registry as registry;
 pub use cartonym_plugin_rewrite as rewrite;
+pub use cartonym_plugin_template as template;
 pub use cartonym_plugin_transfer as transfer;
 pub use cartonym_plugin_tsig as tsig;
 pub use cartonym_plugin_whoami as whoami;
@@ -43,6 +44,7 @@ pub fn standard() -> Plugins {
         .with::<header::Header>()
         .with::<minimal::Minimal>()
         .with::<cache::Cache>()
+        .with::<template::Template>()
         .with::<transfer::Transfer>()
         .with::<hosts::Hosts>()
         .with::<file::FileDirective>()

@@ -98,8 +98,9 @@ fn the_readme_of_each_plugin_has_examples_that_it_accepts() {
             let corefile = Corefile::parse("README.md", example, &Memory::new()).unwrap();
             for server in &corefile.servers {
                 let zones: Vec<_> = server.zones().iter().map(|zone| zone.parse().unwrap()).collect();
-                let (settings, shared) = (&mut Settings::default(), &Shared::default());
-                let made = plugins.configure(&server.directives, &zones, settings, shared);
+                let (mut settings, shared) = (Settings::default(), Shared::default());
+                settings.root = folder.join("tests/data");
+                let made = plugins.configure(&server.directives, &zones, &mut settings, &shared);
                 match made {
                     Ok(_) => checked += 1,
                     // An example may show a directive that only another program has.
