@@ -1,19 +1,19 @@
 //! The one task that follows the registry, begins checks, and writes what they find.
 
-use std::collections::HashSet;
-use std::future::{Future, pending};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cartonym_registry::{Changes, Finding, Registry, Timestamp, Touched, Verdict, WriteError};
+use cartonym_registry::{Changes, InstanceId, Registry, ServiceId, Timestamp, Touched, Verdict};
 use parking_lot::Mutex;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::admission::Manner;
+use crate::heartbeats::{Heartbeats, Silence};
 use crate::probe::{Outcome, Probed, Prober};
 use crate::table::{Slot, SlotId, Table};
+use crate::writer::Writer;
 use crate::{Options, Report};
 
 #[cfg(test)]
@@ -29,15 +29,11 @@ pub(crate) struct Driver<P> {
     /// Guards what only this task changes, and the handle's readers read; never held over an `await`.
     table: Arc<Mutex<Table>>,
     checks: JoinSet<(SlotId, Probed)>,
-    /// Slots whose verdict is to be written.
-    unwritten: HashSet<SlotId>,
-    /// At most one write at a time: what changes meanwhile goes with the next, however much it is.
-    writing: Option<Writing>,
-    /// When to write again after a write that failed.
-    write_after: Option<Instant>,
+    writer: Writer,
+    /// `None` where heartbeats are somebody else's.
+    heartbeats: Option<Heartbeats>,
+    removals: JoinSet<()>,
 }
-
-type Writing = Pin<Box<dyn Future<Output = (Vec<(SlotId, Verdict)>, Result<(), WriteError>)> + Send>>;
 
 type Ended = Result<(task::Id, (SlotId, Probed)), JoinError>;
 
@@ -47,12 +43,6 @@ const JITTER: u32 = 20;
 /// The wait of a check whose target has enough of others.
 const POSTPONE: Duration = Duration::from_millis(20);
 
-/// The wait after a write that failed.
-const RETRY: Duration = Duration::from_millis(500);
-
-/// The most verdicts in one change: a backend's transaction has a bound.
-const MOST_WRITTEN: usize = 100;
-
 /// Longer than anything is waited for; there is always some alarm.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -60,15 +50,15 @@ impl<P: Prober> Driver<P> {
     pub(crate) fn new(registry: Registry, options: &Options, prober: P) -> Self {
         Self {
             changes: registry.changes(),
+            writer: Writer::new(registry.clone()),
             registry,
             prober,
             interval: options.interval(),
             damping: options.damping,
             table: Arc::new(Mutex::new(Table::new(options))),
             checks: JoinSet::new(),
-            unwritten: HashSet::new(),
-            writing: None,
-            write_after: None,
+            heartbeats: options.grace.map(Heartbeats::new),
+            removals: JoinSet::new(),
         }
     }
 
@@ -80,8 +70,10 @@ impl<P: Prober> Driver<P> {
     pub(crate) async fn run(mut self) {
         let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
         loop {
-            let due = self.begin_due();
-            let due = [due, self.write_after].into_iter().flatten().min();
+            self.lapse();
+            self.writer.begin(&self.table.lock());
+            let silence = self.heartbeats.as_ref().and_then(Heartbeats::next);
+            let due = [self.begin_due(), self.writer.next(), silence].into_iter().flatten().min();
             let due = due.unwrap_or_else(|| Instant::now() + IDLE);
             if alarm.deadline() != due {
                 alarm.as_mut().reset(due);
@@ -89,16 +81,20 @@ impl<P: Prober> Driver<P> {
             tokio::select! {
                 touched = self.changes.next() => self.follow(&touched),
                 Some(ended) = self.checks.join_next_with_id() => self.end(ended),
-                (written, result) = write_of(&mut self.writing) => self.written(written, result),
+                written = self.writer.written() => self.writer.end(written, &mut self.table.lock()),
+                Some(_) = self.removals.join_next() => {}
                 () = alarm.as_mut() => {}
             }
-            self.write();
         }
     }
 
     fn follow(&mut self, touched: &Touched) {
-        let mut table = self.table.lock();
-        table.follow(&self.registry.model(), touched, Instant::now());
+        let (now, mut table) = (Instant::now(), self.table.lock());
+        let model = self.registry.model();
+        table.follow(&model, touched, now);
+        if let Some(heartbeats) = &mut self.heartbeats {
+            heartbeats.follow(&model, touched, now);
+        }
     }
 
     /// Begins what waits and what is due; returns when the next is.
@@ -183,73 +179,34 @@ impl<P: Prober> Driver<P> {
             table.counts.transitions += 1;
             tell(slot, verdict, &report);
             slot.unwritten = true;
-            self.unwritten.insert(id);
+            self.writer.add_slot(id);
         }
         slot.take_report(report);
     }
 
-    /// Begins to write the verdicts that changed, if no write runs or waits.
-    fn write(&mut self) {
-        if self.writing.is_some() || self.unwritten.is_empty() {
-            return;
-        }
-        if self.write_after.is_some_and(|after| Instant::now() < after) {
-            return;
-        }
-        self.write_after = None;
-        let table = self.table.lock();
-        let ids: Vec<_> = self.unwritten.iter().take(MOST_WRITTEN).copied().collect();
-        let (mut written, mut findings) = (Vec::new(), Vec::new());
-        for id in ids {
-            self.unwritten.remove(&id);
-            let Some(slot) = table.slots.get(&id) else { continue };
-            written.push((id, slot.streak.verdict()));
-            findings.push(slot.finding());
-        }
-        let registry = self.registry.clone();
-        self.writing = Some(Box::pin(async move {
-            let result = registry.set_health(&findings).await;
-            (written, result)
-        }));
-    }
-
-    fn written(&mut self, written: Vec<(SlotId, Verdict)>, result: Result<(), WriteError>) {
-        self.writing = None;
-        if let Err(error) = &result {
-            let error: &dyn std::error::Error = error;
-            tracing::warn!(
-                error,
-                verdicts = written.len(),
-                "verdicts on health are not written; tried again"
-            );
-            self.write_after = Some(Instant::now() + RETRY);
-        }
-        let mut table = self.table.lock();
-        for (id, verdict) in written {
-            let Some(slot) = table.slots.get_mut(&id) else { continue };
-            slot.unwritten = result.is_err() || slot.streak.verdict() != verdict;
-            if slot.unwritten {
-                self.unwritten.insert(id);
+    /// Sees who has been silent for too long.
+    fn lapse(&mut self) {
+        let now = Instant::now();
+        while let Some(silence) = self.heartbeats.as_mut().and_then(|heartbeats| heartbeats.pop(now)) {
+            match silence {
+                Silence::Unfit(finding) => {
+                    let (service, instance) = (finding.service, finding.instance.as_str());
+                    tracing::info!(%service, instance, "an instance is unhealthy: nobody speaks for it");
+                    self.writer.add(finding);
+                }
+                Silence::Unwanted { service, instance, registered } => {
+                    self.removals.spawn(expire(self.registry.clone(), service, instance, registered));
+                }
             }
         }
     }
 }
 
-impl Slot {
-    fn finding(&self) -> Finding {
-        Finding {
-            service: self.service,
-            instance: self.instance.clone(),
-            registered: self.registered,
-            verdict: self.streak.verdict(),
-        }
-    }
-
-    fn take_report(&mut self, report: Report) {
-        if report.failure.is_some() {
-            self.last_failure = Some(report.clone());
-        }
-        self.last = Some(report);
+async fn expire(registry: Registry, service: ServiceId, instance: InstanceId, registered: Timestamp) {
+    match registry.expire_instance(service, &instance, registered).await {
+        Ok(true) => tracing::info!(%service, %instance, "an instance is removed: nobody speaks for it"),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%service, %instance, %error, "an instance is not removed; tried again"),
     }
 }
 
@@ -263,12 +220,5 @@ fn tell(slot: &Slot, verdict: Verdict, report: &Report) {
         (None, _) => {
             tracing::info!(service, instance, %target, latency_ms = latency, "an instance is healthy")
         }
-    }
-}
-
-async fn write_of(writing: &mut Option<Writing>) -> (Vec<(SlotId, Verdict)>, Result<(), WriteError>) {
-    match writing {
-        Some(writing) => writing.await,
-        None => pending().await,
     }
 }

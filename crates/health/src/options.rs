@@ -23,6 +23,9 @@ pub struct Options {
     /// Each such failure doubles the successes that the next recovery takes, up to sixteen times the threshold. To fail
     /// is never delayed.
     pub damping: Option<Duration>,
+    /// How long an instance with a `CARTONYM_TTL` stays registered after it was not spoken for that long; `None` where
+    /// nobody is to keep time of it here.
+    pub grace: Option<Duration>,
 }
 
 /// How long a target may take; the defaults are Route 53's.
@@ -66,6 +69,7 @@ impl Default for Options {
             running_per_target: 4,
             keep_alive: Duration::from_secs(10),
             damping: None,
+            grace: Some(Duration::from_secs(600)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cartonym_registry::{
-    InstanceEntry, InstanceId, Model, ServiceId, Timestamp, Touched, TouchedService, Verdict,
+    Finding, InstanceEntry, InstanceId, Model, ServiceId, Timestamp, Touched, TouchedService, Verdict,
 };
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -224,6 +224,22 @@ impl Slot {
             kept: None,
             unwritten: false,
         }
+    }
+
+    pub(crate) fn finding(&self) -> Finding {
+        Finding {
+            service: self.service,
+            instance: self.instance.clone(),
+            registered: self.registered,
+            verdict: self.streak.verdict(),
+        }
+    }
+
+    pub(crate) fn take_report(&mut self, report: Report) {
+        if report.failure.is_some() {
+            self.last_failure = Some(report.clone());
+        }
+        self.last = Some(report);
     }
 
     /// What is to be expected of its target.

@@ -3,13 +3,14 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cartonym_health::{Checker, Failure, Limits, Options, Report};
 use cartonym_registry::{
     Attributes, DnsConfig, DnsRecord, HealthCheck, HealthCheckConfig, HealthCheckType, HealthStatus,
     InstanceId, MemoryBackend, NamespaceId, NamespaceKind, NewNamespace, NewService, RecordType, Registry,
-    ServiceId, Tags, key,
+    ServiceId, Tags, Timestamp, key,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,7 +29,7 @@ pub(crate) fn options() -> Options {
 
 impl World {
     pub(crate) async fn new(options: Options) -> Self {
-        let asked = cartonym_registry::Options { private_checks: true, ..Default::default() };
+        let asked = cartonym_registry::Options { private_checks: true, clock: tick, ..Default::default() };
         let registry = Registry::open(std::sync::Arc::new(MemoryBackend::new()), asked).await.unwrap();
         let new = NewNamespace {
             name: "svc.example".into(),
@@ -44,17 +45,21 @@ impl World {
         Self { registry, checker, namespace }
     }
 
-    /// A service with a threshold of one, named after its path.
+    /// A service whose instances are checked, with a threshold of one.
     pub(crate) async fn service(&self, kind: HealthCheckType, path: Option<&str>) -> ServiceId {
-        let records = [RecordType::A, RecordType::Aaaa].map(|kind| DnsRecord { kind, ttl: 1 }).to_vec();
         let config =
             HealthCheckConfig { kind, resource_path: path.map(Into::into), failure_threshold: Some(1) };
+        self.service_of(HealthCheck::Active(config)).await
+    }
+
+    pub(crate) async fn service_of(&self, health: HealthCheck) -> ServiceId {
+        let records = [RecordType::A, RecordType::Aaaa].map(|kind| DnsRecord { kind, ttl: 1 }).to_vec();
         let new = NewService {
             namespace: self.namespace,
             name: "web".into(),
             description: None,
             dns: Some(DnsConfig { policy_given: None, records }),
-            health: HealthCheck::Active(config),
+            health,
             creator_request_id: None,
             tags: Tags::default(),
         };
@@ -99,6 +104,12 @@ impl World {
         let instance = id(instance);
         soon(|| (self.registry.model().health_of(service, &instance)? == status).then_some(())).await;
     }
+}
+
+/// A clock that never shows the same time twice, since virtual time does not move it.
+fn tick() -> Timestamp {
+    static MILLIS: AtomicU64 = AtomicU64::new(1);
+    Timestamp::from_millis(MILLIS.fetch_add(1, Ordering::Relaxed))
 }
 
 pub(crate) fn id(text: &str) -> InstanceId {
