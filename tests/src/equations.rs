@@ -11,8 +11,8 @@ use cartonym_plugin::{Client, Transport};
 use cartonym_plugin_registry::Records;
 use cartonym_responder::{Chain, Moment, Responder, Scratch, Verdict};
 use cartonym_wire::{
-    Builder, Class, Edns, Flags, HEADER_LEN, Hasher, MAX_MESSAGE_LEN, Message, Name, NameBuf, Section, Ttl,
-    Type, expand_rdata,
+    Builder, Class, Edns, Flags, HEADER_LEN, Hasher, MAX_MESSAGE_LEN, Message, Name, NameBuf, RdataNames,
+    Section, Ttl, Type, expand_rdata,
 };
 use cartonym_zone::master::{NoIncludes, Parser, rdata_to_text, validate_rdata};
 use cartonym_zone::{RecordTable, Snapshot, Zone};
@@ -234,6 +234,7 @@ fn read_message(octets: &[u8]) -> Option<ReadMessage> {
         let record = record.ok()?;
         let (start, len) = (record.rdata_start, record.rdata.len());
         let len = expand_rdata(octets, record.rtype, start, len, &mut expanded).ok()?;
+        fold_names(record.rtype, &mut expanded[..len]);
         records.push(ReadRecord {
             section: record.section,
             owner: record.owner,
@@ -244,6 +245,18 @@ fn read_message(octets: &[u8]) -> Option<ReadMessage> {
         });
     }
     Some(ReadMessage { question_end, records })
+}
+
+/// Names that are compressed take on the case of what they point to (RFC 4343 §4.1).
+fn fold_names(rtype: Type, rdata: &mut [u8]) {
+    let Some(shape) = RdataNames::of(rtype).filter(|shape| shape.compressible) else { return };
+    let Some(mut at) = shape.skip(rdata) else { return };
+    for _ in 0..shape.names {
+        let Ok((name, _)) = Name::split(rdata.get(at..).unwrap_or_default()) else { return };
+        let end = at + name.len();
+        rdata[at..end].make_ascii_lowercase();
+        at = end;
+    }
 }
 
 fn responder() -> Arc<Responder> {
