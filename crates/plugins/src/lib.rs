@@ -23,6 +23,7 @@ pub use cartonym_plugin_nsid as nsid;
 pub use cartonym_plugin_registry as registry;
 pub use cartonym_plugin_rewrite as rewrite;
 pub use cartonym_plugin_template as template;
+pub use cartonym_plugin_secondary as secondary;
 pub use cartonym_plugin_transfer as transfer;
 pub use cartonym_plugin_tsig as tsig;
 pub use cartonym_plugin_whoami as whoami;
@@ -48,6 +49,7 @@ pub fn standard() -> Plugins {
         .with::<transfer::Transfer>()
         .with::<hosts::Hosts>()
         .with::<file::FileDirective>()
+        .with::<secondary::Secondary>()
         .with::<forward::Forward>()
         .with::<whoami::Whoami>()
 }
