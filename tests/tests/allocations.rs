@@ -202,7 +202,7 @@ fn zone(table: &RecordTable) -> Zone {
     let instance = |at: u8| {
         let target: NameBuf = format!("i{at}.instances.example.").parse().unwrap();
         let rdata = [&[0, 1, 0, 1, 31, 144], target.as_wire()].concat();
-        RrData { rdata, weight: 1, addresses: vec![(Type::A, address(at))], alias: None }
+        RrData { rdata, weight: 1, addresses: [Some([192, 0, 2, at].into()), None], alias: None }
     };
     put("instances.example.", Type::SRV, Policy::Sample(8), (1..=20).map(instance).collect());
     edit.finish()

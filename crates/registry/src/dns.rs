@@ -5,6 +5,7 @@
 //! the two be the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use cartonym_wire::{Name, NameBuf, Ttl, Type};
@@ -237,21 +238,33 @@ fn data(owner: &Name, kind: RecordType, instance: &Instance, policy: Policy) -> 
     let weight = u16::from(instance.weight());
     if let Some(target) = instance.alias() {
         let target = target.parse().ok().filter(|_| policy == Policy::One)?;
-        return Some(RrData { weight, alias: Some(target), ..RrData::default() });
+        return Some(RrData { weight, alias: Some(Box::new(target)), ..RrData::default() });
     }
-    let addresses = || [(Type::A, v4(instance)), (Type::AAAA, v6(instance))];
-    let (rdata, addresses) = match kind {
-        RecordType::A => (v4(instance)?, Vec::new()),
-        RecordType::Aaaa => (v6(instance)?, Vec::new()),
-        RecordType::Cname => (instance.cname()?.parse::<NameBuf>().ok()?.as_wire().to_vec(), Vec::new()),
+    let rdata = match kind {
+        RecordType::A => v4(instance)?,
+        RecordType::Aaaa => v6(instance)?,
+        RecordType::Cname => instance.cname()?.parse::<NameBuf>().ok()?.as_wire().to_vec(),
         RecordType::Srv => {
-            let target = below(instance.id().as_str(), owner)?;
-            let mut rdata = [SRV_PRIORITY, SRV_WEIGHT, instance.port()?].map(u16::to_be_bytes).concat();
-            rdata.extend_from_slice(target.as_wire());
-            (rdata, addresses().into_iter().filter_map(|(rtype, address)| Some((rtype, address?))).collect())
+            let addresses = [instance.ipv4().map(IpAddr::V4), instance.ipv6().map(IpAddr::V6)];
+            return Some(RrData { rdata: srv(instance, owner)?, weight, addresses, alias: None });
         }
     };
-    Some(RrData { rdata, weight, addresses, alias: None })
+    Some(RrData { rdata, weight, ..RrData::default() })
+}
+
+/// An SRV record's data: the instance's own name is its target. Written at once, as a service may have a thousand.
+fn srv(instance: &Instance, service: &Name) -> Option<Vec<u8>> {
+    let id = instance.id().as_str();
+    let mut rdata = Vec::with_capacity(6 + 1 + id.len() + service.len());
+    for number in [SRV_PRIORITY, SRV_WEIGHT, instance.port()?] {
+        rdata.extend_from_slice(&number.to_be_bytes());
+    }
+    for label in id.split('.') {
+        rdata.push(u8::try_from(label.len()).ok()?);
+        rdata.extend_from_slice(label.as_bytes());
+    }
+    rdata.extend_from_slice(service.as_wire());
+    Name::from_wire(rdata.get(6..)?).is_ok().then_some(rdata)
 }
 
 /// The TTL of an instance's own addresses: that of the service's, or of the SRV record that leads there.

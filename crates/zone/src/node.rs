@@ -14,6 +14,7 @@
 //! is a record, and behind it the addresses of its target without owners, which go to the additional section.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use cartonym_wire::{Class, Name, NameBuf, Ttl, Type};
@@ -64,10 +65,10 @@ pub struct RrData {
     pub rdata: Vec<u8>,
     /// The share that [`Policy::One`] gives it; 0 is never chosen.
     pub weight: u16,
-    /// The addresses of its target: type, and address in wire form. With [`Policy::All`] they are looked up instead.
-    pub addresses: Vec<(Type, Vec<u8>)>,
+    /// The addresses of its target. With [`Policy::All`] they are looked up instead.
+    pub addresses: [Option<IpAddr>; 2],
     /// Instead of `rdata`: the name whose records are the answer, found when asked. Only with [`Policy::One`].
-    pub alias: Option<NameBuf>,
+    pub alias: Option<Box<NameBuf>>,
 }
 
 /// The records of one name and type.
@@ -391,8 +392,11 @@ impl SetEdit {
             if set.policy == Policy::All {
                 continue;
             }
-            for (rtype, address) in &record.addresses {
-                push_fields(&mut body, *rtype, set.ttl, address);
+            for address in record.addresses.iter().flatten() {
+                match address {
+                    IpAddr::V4(v4) => push_fields(&mut body, Type::A, set.ttl, &v4.octets()),
+                    IpAddr::V6(v6) => push_fields(&mut body, Type::AAAA, set.ttl, &v6.octets()),
+                }
             }
             weights += u32::from(record.weight);
             let end = u32::try_from(body.len()).map_err(|_| SetTooLarge)?;

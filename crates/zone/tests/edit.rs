@@ -71,7 +71,7 @@ fn a_set_put_without_records_is_gone() {
 fn an_alias_gives_nothing_but_its_target() {
     let owner = name("lb.example.");
     let mut edit = zone(ZONE).edit(HASHER);
-    let record = RrData { weight: 1, alias: Some(name("lb.test.")), ..RrData::default() };
+    let record = RrData { weight: 1, alias: Some(Box::new(name("lb.test."))), ..RrData::default() };
     let set = RrSet { rtype: Type::A, ttl: Ttl::ZERO, policy: Policy::One, records: vec![record] };
     edit.put(&owner, &set).unwrap();
     let zone = edit.finish();

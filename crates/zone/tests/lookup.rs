@@ -617,9 +617,9 @@ fn an_srv_that_is_chosen_brings_its_own_addresses() {
     let record = |at: u8| RrData {
         rdata: [&[0, 1, 0, 1, 0, 80], target(at).as_wire()].concat(),
         weight: 1,
-        addresses: vec![
-            (Type::A, vec![192, 0, 2, at]),
-            (Type::AAAA, [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, at].to_vec()),
+        addresses: [
+            Some([192, 0, 2, at].into()),
+            Some([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, at].into()),
         ],
         alias: None,
     };
