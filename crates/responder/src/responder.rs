@@ -99,7 +99,8 @@ impl Responder {
     /// Answers one query; the response is written to `out`, which should hold 64 KiB for streams, and
     /// [`Limits::udp_size`] for datagrams.
     ///
-    /// Whatever `query` holds, this neither panics nor allocates, except where a plugin does.
+    /// Whatever `query` holds, this neither panics nor allocates, except where a plugin does, or for a query that is
+    /// signed.
     pub fn respond(
         &self,
         scratch: &mut Scratch,
