@@ -1,6 +1,5 @@
 //! The `registry` directive: where a registry is kept, and where its API listens.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,7 +33,7 @@ pub(crate) struct Settings {
 }
 
 /// Where a registry is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum BackendSettings {
     /// In memory, and gone with the process.
     Memory,
@@ -80,20 +79,24 @@ impl Configure for RegistryDirective {
 }
 
 impl Registries {
-    /// Opens what the configuration's directives name; two of the same backend share one registry.
+    /// Opens what the configuration's directives name; two that say the same are one registry.
     ///
     /// # Errors
     ///
     /// What a directive has wrong, or a backend says.
     pub(crate) async fn open(&self, corefile: &Corefile) -> Result<(), OpenError> {
-        let mut backends: HashMap<BackendSettings, Registry> = HashMap::new();
         for directive in corefile.servers.iter().flat_map(|server| server.named(RegistryDirective::NAME)) {
             let settings = Settings::parse(directive)?;
-            let registry = match backends.get(&settings.backend) {
-                Some(registry) => registry.clone(),
-                None => settings.open().await.map_err(|error| OpenError::Backend(directive.error(error)))?,
-            };
-            backends.insert(settings.backend.clone(), registry.clone());
+            if self.find(&settings).is_some() {
+                continue;
+            }
+            let is_kept = settings.backend != BackendSettings::Memory;
+            if is_kept && self.all().iter().any(|open| open.settings.backend == settings.backend) {
+                let message = format!("the registry in {} is set up otherwise before", settings.backend);
+                return Err(OpenError::Directive(directive.error(message)));
+            }
+            let opened = settings.open().await;
+            let registry = opened.map_err(|error| OpenError::Backend(directive.error(error)))?;
             self.open.lock().push(Open { settings, registry });
         }
         Ok(())

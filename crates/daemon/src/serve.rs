@@ -10,7 +10,7 @@ use cartonym::corefile::{Corefile, Filesystem, Scheme};
 use cartonym::plugin::Shared;
 use cartonym::plugins::Plugins;
 use cartonym::server::{Running, Server};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -29,6 +29,7 @@ pub(crate) fn run(plugins: &Plugins, options: &ServeOptions) -> Result<()> {
     runtime.block_on(async {
         let corefile = source.parse()?;
         let defaults = Defaults { port: options.dns_port };
+        let signals = Signals::listen()?;
         let daemon = Daemon::start(Configuration::open(&corefile, plugins, &defaults).await?).await?;
         if let Some(path) = &options.pidfile {
             write_pid(path)?;
@@ -36,7 +37,7 @@ pub(crate) fn run(plugins: &Plugins, options: &ServeOptions) -> Result<()> {
         if !options.quiet {
             daemon.greet(&source)?;
         }
-        wait_for_signal().await?;
+        signals.wait().await;
         daemon.stop().await;
         Ok(())
     })
@@ -218,16 +219,28 @@ fn zone_line(scheme: Scheme, zone: &str, address: SocketAddr) -> String {
     format!("{scheme}{zone}:{}{on}", address.port())
 }
 
-async fn wait_for_signal() -> Result<()> {
-    let listen = |kind| signal(kind).map_err(|error| Failure::Start(error.to_string()));
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+/// The signals that end a daemon; listened to before anybody is told that there is one.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
     // Terminals that close must not end a daemon.
-    let mut hangup = listen(SignalKind::hangup())?;
-    loop {
+    _hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Signals> {
+        let listen = |kind| signal(kind).map_err(|error| Failure::Start(error.to_string()));
+        Ok(Signals {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            _hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn wait(mut self) {
         tokio::select! {
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
-            _ = hangup.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
 }

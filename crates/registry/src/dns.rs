@@ -88,7 +88,7 @@ impl Dns {
         origin: &str,
         change: &ZoneChange<'_>,
     ) -> Snapshot {
-        let Ok(origin_name) = origin.parse::<NameBuf>() else { return snapshot };
+        let Some(origin_name) = absolute(origin) else { return snapshot };
         let namespaces: Vec<_> = namespaces_of(model, origin).collect();
         if namespaces.is_empty() {
             return snapshot.without(&origin_name);
@@ -101,12 +101,12 @@ impl Dns {
         writer.apex(&namespaces, model.revision());
         if there.is_some() {
             for (service, names) in change {
-                writer.service(service, &entries_of(model, &namespaces, service), names);
+                writer.service(model, &namespaces, service, names);
             }
         } else {
             let all = NameChange { all_instances: true, ..NameChange::default() };
             for service in services_of(model, &namespaces) {
-                writer.service(&service, &entries_of(model, &namespaces, &service), &all);
+                writer.service(model, &namespaces, &service, &all);
             }
         }
         snapshot.with(Arc::new(writer.edit.finish()))
@@ -158,40 +158,66 @@ impl Writer<'_> {
         }
     }
 
-    /// A service's name, and those of its instances that changed. Without entries, it is taken out.
-    fn service(&mut self, service: &str, entries: &[&ServiceEntry], change: &NameChange) {
+    /// A service's name, and those of its instances that changed. A service that is gone is taken out.
+    fn service(&mut self, model: &Model, namespaces: &[&NamespaceEntry], service: &str, change: &NameChange) {
         let Some(owner) = below(service, self.origin) else { return };
+        let entries = entries_of(model, namespaces, service);
         for kind in [RecordType::A, RecordType::Aaaa, RecordType::Srv, RecordType::Cname] {
-            let set = self.service_set(&owner, kind, entries);
+            let set = self.service_set(&owner, kind, &entries);
             self.put(&owner, &set);
         }
-        for id in &change.instances {
-            let instance = entries.iter().find_map(|entry| Some((*entry, entry.instances.get(id.as_str())?)));
-            self.instance(&owner, id.as_str(), instance.map(|(entry, there)| (entry, &there.instance)));
-        }
-        if change.all_instances {
-            for (entry, there) in instances_of(entries) {
-                self.instance(&owner, there.id().as_str(), Some((entry, there)));
+        // DNS does not know case: instances that differ by nothing else share a name.
+        let touched = change.instances.iter().map(|id| fold(id.as_str()));
+        let mut names: BTreeMap<String, Vec<_>> = touched.map(|id| (id, Vec::new())).collect();
+        for (entry, there) in instances_of(&entries) {
+            let id = fold(there.id().as_str());
+            if change.all_instances {
+                names.entry(id).or_default().push((entry, there));
+            } else if let Some(same) = names.get_mut(&id) {
+                same.push((entry, there));
             }
+        }
+        for (id, instances) in &names {
+            let is_service = !entries_of(model, namespaces, &relative(id, service)).is_empty();
+            if let Some(owner) = below_instance(id, &owner).filter(|_| !is_service) {
+                self.instance(&owner, instances);
+            }
+        }
+        if entries.is_empty() {
+            self.instance_left_behind(model, namespaces, service, &owner);
         }
     }
 
     /// The name of an instance, which SRV records point to.
-    fn instance(&mut self, service: &Name, id: &str, there: Option<(&ServiceEntry, &Instance)>) {
-        let Some(owner) = below(id, service) else { return };
-        let ttl = there.and_then(|(entry, _)| entry.service.dns.as_ref()).and_then(target_ttl);
-        for (rtype, address) in [
-            (Type::A, there.and_then(|(_, there)| v4(there))),
-            (Type::AAAA, there.and_then(|(_, there)| v6(there))),
-        ] {
-            let record = ttl.and(address).map(|rdata| RrData { rdata, ..RrData::default() });
-            let set = RrSet {
-                rtype,
-                ttl: ttl.unwrap_or_default(),
-                policy: Policy::All,
-                records: record.into_iter().collect(),
-            };
-            self.put(&owner, &set);
+    fn instance(&mut self, owner: &Name, instances: &[(&ServiceEntry, &Instance)]) {
+        let addressed = instances
+            .iter()
+            .filter_map(|(entry, there)| Some((target_ttl(entry.service.dns.as_ref()?)?, there)));
+        let ttl = addressed.clone().map(|(ttl, _)| ttl).min().unwrap_or_default();
+        for (rtype, address) in [(Type::A, v4 as fn(&Instance) -> Option<Vec<u8>>), (Type::AAAA, v6)] {
+            let rdatas = addressed.clone().filter_map(|(_, there)| address(there));
+            let records = rdatas.map(|rdata| RrData { rdata, ..RrData::default() }).collect();
+            self.put(owner, &RrSet { rtype, ttl, policy: Policy::All, records });
+        }
+    }
+
+    /// A service that is gone may have had the name of another's instance, which is its own again.
+    fn instance_left_behind(
+        &mut self,
+        model: &Model,
+        namespaces: &[&NamespaceEntry],
+        name: &str,
+        owner: &Name,
+    ) {
+        for (at, _) in name.match_indices('.') {
+            let (id, service) = (&name[..at], &name[at + 1..]);
+            let entries = entries_of(model, namespaces, service);
+            let same: Vec<_> = instances_of(&entries)
+                .filter(|(_, there)| there.id().as_str().eq_ignore_ascii_case(id))
+                .collect();
+            if !same.is_empty() {
+                self.instance(owner, &same);
+            }
         }
     }
 
@@ -210,6 +236,7 @@ impl Writer<'_> {
                 .filter(|(entry, _)| entry.service.has_record(kind))
                 .filter(|(entry, there)| !fit || there.is_fit(&entry.service.health))
                 .filter_map(|(_, there)| data(owner, kind, there, policy))
+                .take(MAX_RECORDS)
                 .collect()
         };
         let fit = data(true);
@@ -237,13 +264,13 @@ impl Writer<'_> {
 fn data(owner: &Name, kind: RecordType, instance: &Instance, policy: Policy) -> Option<RrData> {
     let weight = u16::from(instance.weight());
     if let Some(target) = instance.alias() {
-        let target = target.parse().ok().filter(|_| policy == Policy::One)?;
+        let target = absolute(target).filter(|_| policy == Policy::One)?;
         return Some(RrData { weight, alias: Some(Box::new(target)), ..RrData::default() });
     }
     let rdata = match kind {
         RecordType::A => v4(instance)?,
         RecordType::Aaaa => v6(instance)?,
-        RecordType::Cname => instance.cname()?.parse::<NameBuf>().ok()?.as_wire().to_vec(),
+        RecordType::Cname => absolute(instance.cname()?)?.as_wire().to_vec(),
         RecordType::Srv => {
             let addresses = [instance.ipv4().map(IpAddr::V4), instance.ipv6().map(IpAddr::V6)];
             return Some(RrData { rdata: srv(instance, owner)?, weight, addresses, alias: None });
@@ -302,11 +329,23 @@ fn instances_of<'m>(entries: &[&'m ServiceEntry]) -> impl Iterator<Item = (&'m S
     entries.iter().flat_map(|entry| entry.instances.iter().map(|there| (*entry, &there.instance)))
 }
 
-/// `text`, whose dots divide labels, below `parent`; `.` is the parent itself. None where DNS cannot hold it.
-fn below(text: &str, parent: &Name) -> Option<NameBuf> {
-    if text == "." {
-        return Some(parent.to_buf());
-    }
+/// A service's name below its namespace's; `.` is the namespace's own. None where DNS cannot hold it.
+fn below(service: &str, parent: &Name) -> Option<NameBuf> {
+    if service == "." { Some(parent.to_buf()) } else { below_instance(service, parent) }
+}
+
+/// An instance's name as a service would have it.
+fn relative(id: &str, service: &str) -> String {
+    if service == "." { id.to_owned() } else { format!("{id}.{service}") }
+}
+
+/// `text` as a name, its last dot there or not. Its backslashes are no escapes.
+fn absolute(text: &str) -> Option<NameBuf> {
+    below_instance(text.strip_suffix('.').unwrap_or(text), Name::ROOT)
+}
+
+/// `text`, whose dots divide labels, below `parent`. None where DNS cannot hold it.
+fn below_instance(text: &str, parent: &Name) -> Option<NameBuf> {
     text.rsplit('.').try_fold(parent.to_buf(), |name, label| NameBuf::child(label.as_bytes(), &name).ok())
 }
 
@@ -349,6 +388,8 @@ impl Default for DnsOptions {
     }
 }
 
+/// As many as a set can count; an answer has at most a thousand of them.
+const MAX_RECORDS: usize = u16::MAX as usize;
 const SRV_PRIORITY: u16 = 1;
 const SRV_WEIGHT: u16 = 1;
 const NS_TTL: Ttl = Ttl::from_secs(3600);

@@ -197,13 +197,25 @@ impl Registry {
         plan: impl Fn(&Model) -> Result<Plan<T>, E>,
     ) -> Result<T, E> {
         for _ in 0..ATTEMPTS {
-            let planned = plan(&self.model())?;
+            let (planned, revision) = {
+                let model = self.model();
+                (plan(&model)?, model.revision())
+            };
             let (mut change, answer) = match planned {
-                Plan::Done(answer) => return Ok(answer),
+                Plan::Done(answer) => {
+                    // The model is ahead of DNS for a moment; what is done is done when DNS answers it.
+                    self.settle(revision, None).await;
+                    return Ok(answer);
+                }
                 Plan::Commit(change, answer) => (change, answer),
             };
             let operation = self.make_room(&mut change);
-            match self.0.backend.commit(change).await {
+            let committed = self.0.backend.commit(change).await;
+            if committed.is_err() {
+                // What was to make room is still there.
+                *self.0.pruned.lock() = None;
+            }
+            match committed {
                 Ok(revision) => {
                     self.settle(revision, operation).await;
                     return Ok(answer);

@@ -16,10 +16,8 @@ pub struct Chain {
 
 /// Where a query's way through a chain ended for now.
 pub(crate) enum Progress {
-    /// The response is written, and every plugin before has seen it.
+    /// The response is written, if only that nobody has one, and every plugin before has seen it.
     Answered,
-    /// No plugin answered.
-    Exhausted,
     /// Say nothing.
     Dropped,
     /// The plugin at this place has promised a response.
@@ -64,8 +62,10 @@ impl Chain {
                 Step::Defer(deferred) => return Progress::Deferred(at, deferred),
             }
         }
+        // This server is not the one to ask.
+        fail(response, Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE));
         self.finish(self.plugins.len(), query, response);
-        Progress::Exhausted
+        Progress::Answered
     }
 
     /// As [`Chain::run`], but a plugin that panics costs this query, not the worker.
@@ -81,6 +81,13 @@ impl Chain {
             fail(response, Rcode::SERVFAIL, Some(Ede::OTHER));
             Progress::Answered
         })
+    }
+
+    /// As [`Chain::finish`], for a response that no plugin made; a plugin that panics costs this query.
+    pub(crate) fn finish_guarded(&self, at: usize, query: &Query<'_>, response: &mut Response<'_>) {
+        if catch_unwind(AssertUnwindSafe(|| self.finish(at, query, response))).is_err() {
+            fail(response, Rcode::SERVFAIL, Some(Ede::OTHER));
+        }
     }
 
     /// Shows the response to the plugins before the one at `at`, the innermost first.

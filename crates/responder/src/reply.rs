@@ -56,7 +56,12 @@ pub(crate) fn begin<'b>(
     Response::new(builder, options)
 }
 
+/// A response that says no: without records, and with no word about them.
 pub(crate) fn fail(response: &mut Response<'_>, rcode: Rcode, ede: Option<Ede>) {
+    response.clear_records();
+    for flag in [Flags::AA, Flags::TC, Flags::RA, Flags::AD] {
+        response.set_flag(flag, false);
+    }
     response.set_rcode(rcode);
     if let Some(ede) = ede {
         response.set_ede(ede);

@@ -170,7 +170,6 @@ impl Responder {
                 let mut query = Query::new(request.message, request.question, qname, request.edns, context);
                 match route.chain.guarded(0, &mut query, &mut response) {
                     Progress::Answered => {}
-                    Progress::Exhausted => fail(&mut response, Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE)),
                     Progress::Dropped => return Verdict::Drop,
                     Progress::Deferred(at, deferred) => match self.suspend() {
                         Some(me) => {
@@ -179,7 +178,10 @@ impl Responder {
                             let suspended = Suspended::new(me, chain, at, query, deferred, ending);
                             return Verdict::Wait(Box::new(suspended));
                         }
-                        None => fail(&mut response, Rcode::SERVFAIL, Some(Ede::NOT_READY)),
+                        None => {
+                            fail(&mut response, Rcode::SERVFAIL, Some(Ede::NOT_READY));
+                            route.chain.finish_guarded(at, &query, &mut response);
+                        }
                     },
                 }
             }

@@ -95,24 +95,25 @@ impl Suspended {
                 if adopt(&message, &mut response).is_err() {
                     fail(&mut response, Rcode::SERVFAIL, Some(Ede::INVALID_DATA));
                 }
-                self.chain.finish(self.at, &query, &mut response);
+                self.chain.finish_guarded(self.at, &query, &mut response);
                 Progress::Answered
             }
-            Kept::Expired => {
-                fail(&mut response, Rcode::SERVFAIL, Some(Ede::NO_REACHABLE_AUTHORITY));
-                Progress::Answered
-            }
-            _ => {
-                fail(&mut response, Rcode::SERVFAIL, Some(Ede::OTHER));
+            broken => {
+                let expired = matches!(broken, Kept::Expired);
+                let ede = if expired { Ede::NO_REACHABLE_AUTHORITY } else { Ede::OTHER };
+                fail(&mut response, Rcode::SERVFAIL, Some(ede));
+                self.chain.finish_guarded(self.at, &query, &mut response);
                 Progress::Answered
             }
         };
         match progress {
             Progress::Answered => {}
-            Progress::Exhausted => fail(&mut response, Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE)),
             Progress::Dropped => return Ok(Reply::Nothing),
             Progress::Deferred(at, deferred) => {
                 self.at = at;
+                // What plugins have changed in the query holds for those that follow.
+                let query = query.to_owned();
+                self.query = query;
                 return Err(deferred);
             }
         }

@@ -13,8 +13,8 @@ pub struct Builder<'b> {
     limit: usize,
     flags: Flags,
     counts: [u16; 4],
-    /// Where names begin that later ones may point to; each below 2^14.
-    targets: [u16; MAX_TARGETS],
+    /// Names that later ones may point to.
+    targets: [Target; MAX_TARGETS],
     target_count: u8,
 }
 
@@ -43,6 +43,15 @@ pub struct Mark {
     target_count: u8,
 }
 
+/// A name, or the end of one, that stands in the message.
+#[derive(Clone, Copy)]
+struct Target {
+    /// Where; below 2^14, as far as pointers reach.
+    at: u16,
+    /// Its octets when it is written out.
+    len: u8,
+}
+
 const MAX_TARGETS: usize = 32;
 
 impl<'b> Builder<'b> {
@@ -59,7 +68,7 @@ impl<'b> Builder<'b> {
             limit,
             flags,
             counts: [0; 4],
-            targets: [0; MAX_TARGETS],
+            targets: [Target { at: 0, len: 0 }; MAX_TARGETS],
             target_count: 0,
         }
     }
@@ -73,7 +82,9 @@ impl<'b> Builder<'b> {
         let at = self.len;
         self.put(octets)?;
         self.count(Section::Question, 1);
-        self.remember(at);
+        if let Ok((name, _)) = Name::split(octets) {
+            self.remember_labels(at, name, Name::ROOT);
+        }
         Ok(())
     }
 
@@ -119,16 +130,6 @@ impl<'b> Builder<'b> {
             && let Some(to) = self.buf.get_mut(at..).and_then(|rest| rest.first_chunk_mut())
         {
             *to = word.to_be_bytes();
-        }
-    }
-
-    /// Lets later names point to the name at `at`, if pointers reach it and there is room to remember.
-    pub fn remember(&mut self, at: usize) {
-        if at < 0x4000
-            && let Some(slot) = self.targets.get_mut(usize::from(self.target_count))
-        {
-            *slot = at as u16;
-            self.target_count += 1;
         }
     }
 
@@ -252,31 +253,24 @@ impl<'b> Builder<'b> {
         Ok(())
     }
 
-    /// Remembers a name of which labels up to `rest` were written; only now, as before its end was not there to be
-    /// compared with. One place stands for all of its ends.
+    /// Remembers a name and its ends, as far as their labels were written: up to `rest`. Only now, as before its end was
+    /// not there to be compared with.
     fn remember_labels(&mut self, start: usize, name: &Name, rest: &Name) {
-        if rest.len() < name.len() {
-            self.remember(start);
+        let mut end = name;
+        while end.len() > rest.len() {
+            self.remember(start + name.len() - end.len(), end.len());
+            let Some(parent) = end.parent() else { return };
+            end = parent;
         }
     }
 
     /// Where `name` stands already; its case may differ (RFC 1035 §4.1.4, RFC 4343 §4.1).
+    ///
+    /// Names of other lengths are not looked at: a name of 127 labels costs a few thousand steps, not millions.
     fn find(&self, name: &Name) -> Option<u16> {
         let targets = self.targets.get(..usize::from(self.target_count))?;
-        targets.iter().find_map(|&target| self.suffix_at(usize::from(target), name))
-    }
-
-    /// Whether the name at `at`, or an end of its plain labels, is `name`; if so, where.
-    fn suffix_at(&self, mut at: usize, name: &Name) -> Option<u16> {
-        loop {
-            if self.equals_at(at, name) {
-                return u16::try_from(at).ok().filter(|at| *at < 0x4000);
-            }
-            match *self.buf.get(at)? {
-                0 | 0xC0.. => return None,
-                len => at += 1 + usize::from(len),
-            }
-        }
+        let same_length = targets.iter().filter(|target| usize::from(target.len) == name.len());
+        same_length.map(|target| target.at).find(|at| self.equals_at(usize::from(*at), name))
     }
 
     /// Compares label by label, following the pointers that this builder wrote, which go backwards.
@@ -303,6 +297,16 @@ impl<'b> Builder<'b> {
                 }
                 _ => return false,
             }
+        }
+    }
+
+    /// Remembers a name, if pointers reach it and there is room.
+    fn remember(&mut self, at: usize, len: usize) {
+        if at < 0x4000
+            && let Some(slot) = self.targets.get_mut(usize::from(self.target_count))
+        {
+            *slot = Target { at: at as u16, len: len as u8 };
+            self.target_count += 1;
         }
     }
 

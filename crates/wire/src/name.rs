@@ -39,7 +39,7 @@ pub enum NameError {
     TooLong,
     /// A compression pointer, or another label type, where plain labels are asked for.
     NotALabel,
-    /// A compression pointer that does not point backwards.
+    /// A compression pointer that does not point backwards, or the last of more than 64 in one name.
     PointerLoop,
     /// A backslash that is followed by neither a character nor three digits up to 255.
     BadEscape,
@@ -185,7 +185,7 @@ impl NameBuf {
     pub fn expand(message: &[u8], at: usize) -> Result<(NameBuf, usize), NameError> {
         let mut buf = NameBuf::ROOT;
         let (mut read, mut written, mut end) = (at, 0usize, None);
-        let mut limit = at;
+        let (mut limit, mut pointers) = (at, 0);
         loop {
             let len = usize::from(*message.get(read).ok_or(NameError::Incomplete)?);
             match len {
@@ -205,7 +205,9 @@ impl NameBuf {
                     let low = usize::from(*message.get(read + 1).ok_or(NameError::Incomplete)?);
                     end.get_or_insert(read + 2);
                     read = (len & 0x3F) << 8 | low;
-                    if read >= limit {
+                    pointers += 1;
+                    // Pointers to pointers are cheap to send, and would not be cheap to follow.
+                    if read >= limit || pointers > MAX_POINTERS {
                         return Err(NameError::PointerLoop);
                     }
                     limit = read;
@@ -296,6 +298,9 @@ impl NameBuf {
         NameBuf::concat(labels.get(..at).ok_or(NameError::TooLong)?, origin.as_wire())
     }
 }
+
+/// Pointers that one name may be made of; half as many labels as a name can have is more than any sender needs.
+const MAX_POINTERS: usize = 64;
 
 fn close_label(labels: &mut [u8], start: usize, end: usize) -> Result<(), NameError> {
     match end - start - 1 {

@@ -15,7 +15,7 @@ use crate::zone::{EditError, Zone};
 #[non_exhaustive]
 pub enum LoadError {
     /// It cannot be read.
-    #[error("{path}")]
+    #[error("{path}: {source}")]
     Read {
         /// The file.
         path: String,

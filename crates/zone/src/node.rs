@@ -334,11 +334,9 @@ impl NodeEdit {
 
     /// Replaces the set of this type.
     pub(crate) fn put(&mut self, set: &RrSet) -> Result<(), SetTooLarge> {
+        let compiled = if set.records.is_empty() { None } else { Some(SetEdit::compile(set)?) };
         self.sets.retain(|there| there.rtype != set.rtype);
-        if set.records.is_empty() {
-            return Ok(());
-        }
-        self.sets.push(SetEdit::compile(set)?);
+        self.sets.extend(compiled);
         Ok(())
     }
 
