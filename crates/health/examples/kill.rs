@@ -62,8 +62,11 @@ fn print(what: &str, mut times: Vec<u128>) {
 
 /// Changes are told when DNS answers them.
 async fn until_unhealthy(registry: &Registry, changes: &mut Changes, service: ServiceId, id: &InstanceId) {
-    while registry.model().health_of(service, id) != Some(HealthStatus::Unhealthy) {
+    loop {
         changes.next().await;
+        if registry.model().health_of(service, id) == Some(HealthStatus::Unhealthy) {
+            return;
+        }
     }
 }
 

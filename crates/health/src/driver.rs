@@ -14,7 +14,7 @@ use crate::heartbeats::{Heartbeats, Silence};
 use crate::probe::{Outcome, Probed, Prober};
 use crate::table::{Slot, SlotId, Table};
 use crate::writer::Writer;
-use crate::{Options, Report};
+use crate::{Counts, Options, Report};
 
 #[cfg(test)]
 mod tests;
@@ -133,8 +133,10 @@ impl<P: Prober> Driver<P> {
             table.schedule.push(now + POSTPONE, id);
             return;
         }
-        let check = self.prober.clone().probe(slot.target.clone(), slot.kept.take());
+        let target = slot.target.clone();
+        let check = self.prober.clone().probe(target, table.take_kept(id));
         let check = self.checks.spawn(async move { (id, check.await) });
+        let Some(slot) = table.slots.get_mut(&id) else { return };
         slot.started = Some(now);
         slot.running = Some((check, table.admission.admit(address, manner)));
     }
@@ -159,17 +161,17 @@ impl<P: Prober> Driver<P> {
                 None => return,
             },
         };
+        table.keep(id, probed.kept);
         let Some(slot) = table.slots.get_mut(&id) else { return };
         let Some((_, admitted)) = slot.running.take() else { return };
         table.admission.release(admitted);
-        slot.kept = probed.kept;
         let started = slot.started.unwrap_or(now);
         let jitter = table.chance.part(self.interval / JITTER);
         table.schedule.push(now.max(started + self.interval + jitter), id);
         let failure = match probed.outcome {
             Outcome::Passed => None,
             Outcome::Failed(failure) => Some(failure),
-            Outcome::Inconclusive => return table.counts.inconclusive += 1,
+            Outcome::Inconclusive => return inconclusive(&mut table.counts),
         };
         table.counts.checks += 1;
         table.counts.failures += u64::from(failure.is_some());
@@ -207,6 +209,15 @@ async fn expire(registry: Registry, service: ServiceId, instance: InstanceId, re
         Ok(true) => tracing::info!(%service, %instance, "an instance is removed: nobody speaks for it"),
         Ok(false) => {}
         Err(error) => tracing::warn!(%service, %instance, %error, "an instance is not removed; tried again"),
+    }
+}
+
+fn inconclusive(counts: &mut Counts) {
+    counts.inconclusive += 1;
+    // Said ever more rarely, since what causes it once does so for all.
+    if counts.inconclusive.is_power_of_two() {
+        let checks = counts.inconclusive;
+        tracing::warn!(checks, "checks ended without a result, for want of descriptors, ports or time");
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Options {
     /// How long an HTTP connection is used again, where the target lets it be. A new one now and then finds the target
     /// that only keeps old ones; none is kept when the interval is longer than this.
     pub keep_alive: Duration,
+    /// The most connections that are kept for the next check: each holds a descriptor of this process meanwhile.
+    pub kept: usize,
     /// How long after a recovery a failure counts as flapping; `None` to let instances flap.
     ///
     /// Each such failure doubles the successes that the next recovery takes, up to sixteen times the threshold. To fail
@@ -68,6 +70,7 @@ impl Default for Options {
             running: 4096,
             running_per_target: 4,
             keep_alive: Duration::from_secs(10),
+            kept: 16_384,
             damping: None,
             grace: Some(Duration::from_secs(600)),
         }

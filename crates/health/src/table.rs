@@ -27,6 +27,9 @@ pub(crate) struct Table {
     pub(crate) admission: Admission,
     /// Slots that are due and have no room, by the manner of their target, longest waiting first.
     pub(crate) waiting: [VecDeque<SlotId>; Manner::ALL.len()],
+    /// How many slots keep a connection, `kept <= most_kept`.
+    kept: usize,
+    most_kept: usize,
     pub(crate) chance: Chance,
     pub(crate) counts: Counts,
     next_id: SlotId,
@@ -49,7 +52,7 @@ pub(crate) struct Slot {
     /// When its target was last checked, as this instance or as the one before it.
     pub(crate) started: Option<Instant>,
     pub(crate) running: Option<(AbortHandle, Admitted)>,
-    pub(crate) kept: Option<Kept>,
+    kept: Option<Kept>,
     /// Whether the registry does not yet say what the streak does.
     pub(crate) unwritten: bool,
 }
@@ -74,6 +77,8 @@ impl Table {
             schedule: Schedule::new(),
             admission: Admission::new(options.running, options.running_per_target),
             waiting: Default::default(),
+            kept: 0,
+            most_kept: options.kept,
             chance: Chance::new(),
             counts: Counts::default(),
             next_id: SlotId(0),
@@ -98,6 +103,22 @@ impl Table {
                 false => self.follow_instances(model, *id, instances, spread, now),
             }
         }
+    }
+
+    /// Gives a slot the connection that its check leaves, if there is room for it.
+    pub(crate) fn keep(&mut self, id: SlotId, connection: Option<Kept>) {
+        let connection = connection.filter(|_| self.kept < self.most_kept);
+        if let Some(slot) = self.slots.get_mut(&id) {
+            self.kept += usize::from(connection.is_some());
+            slot.kept = connection;
+        }
+    }
+
+    /// Takes the connection that a slot keeps.
+    pub(crate) fn take_kept(&mut self, id: SlotId) -> Option<Kept> {
+        let connection = self.slots.get_mut(&id)?.kept.take();
+        self.kept -= usize::from(connection.is_some());
+        connection
     }
 
     /// The slot whose check runs as `task`.
@@ -188,6 +209,7 @@ impl Table {
     fn remove(&mut self, service: ServiceId, instance: &InstanceId) -> Option<Slot> {
         let id = self.services.get_mut(&service)?.instances.remove(instance)?;
         let mut slot = self.slots.remove(&id)?;
+        self.kept -= usize::from(slot.kept.is_some());
         if let Some((check, admitted)) = slot.running.take() {
             check.abort();
             self.admission.release(admitted);

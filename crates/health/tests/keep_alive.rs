@@ -95,6 +95,12 @@ async fn what_a_target_says_unasked_is_not_taken_for_an_answer() {
 }
 
 #[tokio::test]
+async fn no_more_are_kept_than_may_be() {
+    let requests = requests(Options { kept: 0, ..options() }, EMPTY, After::Listen, 3).await;
+    assert!(requests.len() >= 3 && requests.iter().all(|n| *n == 1), "{requests:?}");
+}
+
+#[tokio::test]
 async fn a_connection_is_renewed_after_its_time() {
     let options = Options { keep_alive: Duration::from_millis(500), ..options() };
     let requests = requests(options, EMPTY, After::Listen, 7).await;
