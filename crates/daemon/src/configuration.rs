@@ -8,6 +8,7 @@ use std::sync::Arc;
 use cartonym::corefile::{Corefile, Error, Key, Scheme, ServerBlock};
 use cartonym::plugin::{Page, Plugin, Settings, Shared};
 use cartonym::plugins::Plugins;
+use cartonym::responder::tsig::Keyring;
 use cartonym::responder::{Chain, Limits, Responder, ResponderBuilder};
 use cartonym::wire::NameBuf;
 
@@ -74,13 +75,14 @@ impl Configuration {
             assembly.block(server, plugins, shared)?;
         }
         shared.set_plugins(assembly.plugins);
+        let keys = shared.get::<Keyring>().keys();
         let listeners = assembly
             .groups
             .into_iter()
             .map(|((scheme, address), group)| Listener {
                 scheme: SCHEMES.get(scheme).copied().unwrap_or(Scheme::Dns),
                 address,
-                responder: group.builder.build(),
+                responder: group.builder.keys(keys.clone()).build(),
                 zones: group.zones,
             })
             .collect();

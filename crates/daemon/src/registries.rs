@@ -12,7 +12,7 @@ use cartonym::plugin::{Configure, Place, Setup};
 use cartonym::plugins::registry::Records;
 use cartonym::registry::{Backend, DnsOptions, MemoryBackend, Options, Registry};
 use cartonym::wire::{NameBuf, Ttl};
-use cartonym::zone::RecordTable;
+use cartonym::zone::{RecordTable, Tables};
 use parking_lot::Mutex;
 
 use crate::endpoint::Endpoint;
@@ -73,7 +73,10 @@ impl Configure for RegistryDirective {
         let registries = setup.shared.get::<Registries>();
         let table = registries.find(&settings).map(|open| Arc::clone(open.registry.table()));
         // Where the configuration is only looked at, nothing is open, and an empty table does.
-        setup.plugin(Records::new(table.unwrap_or_else(|| Arc::new(RecordTable::new(0)))));
+        let table = table.unwrap_or_else(|| Arc::new(RecordTable::new(0)));
+        // For whoever sends zones to others.
+        setup.in_block::<Tables>().add(Arc::clone(&table));
+        setup.plugin(Records::new(table));
         Ok(())
     }
 }
