@@ -2,7 +2,7 @@
 //!
 //! A daemon of one's own, with a plugin of one's own, is one statement:
 //!
-//! ```ignore
+//! ```text
 //! fn main() -> std::process::ExitCode {
 //!     cartonym_daemon::main(cartonym_daemon::standard().with::<Chaos>())
 //! }
