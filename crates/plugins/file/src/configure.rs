@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cartonym_plugin::corefile::{Directive, Error};
-use cartonym_plugin::{Configure, Place, Setup, names};
+use cartonym_plugin::{Configure, Fallthrough, Place, Setup};
 use cartonym_zone::Tables;
 
 use crate::files::{File, Files, Reload};
@@ -36,7 +36,7 @@ fn parse(directive: &Directive, setup: &Setup<'_>) -> Result<Files, Error> {
     let path = setup.path(path.as_str());
     let zones = setup.zones_or_block(zones)?;
     let files = zones.into_iter().map(|origin| File { path: path.clone(), origin }).collect();
-    let (mut fallthrough, mut reload) = (None, Reload { every: RELOAD, by_mtime: false });
+    let (mut fallthrough, mut reload) = (Fallthrough::default(), Reload { every: RELOAD, by_mtime: false });
     for entry in directive.block_entries() {
         match entry.name() {
             "reload" => reload.every = entry.one_arg()?.duration_or_seconds()?,
@@ -44,7 +44,7 @@ fn parse(directive: &Directive, setup: &Setup<'_>) -> Result<Files, Error> {
                 entry.no_args()?;
                 reload.by_mtime = true;
             }
-            "fallthrough" => fallthrough = Some(names(&entry.args)?),
+            "fallthrough" => fallthrough = Fallthrough::of(entry)?,
             // Accepted and without effect, as it has been upstream for years.
             "upstream" => {}
             _ => return Err(entry.unexpected_property(&["reload", "reload_by_mtime", "fallthrough"])),

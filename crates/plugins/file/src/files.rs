@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use cartonym_plugin::{BoxFuture, Plugin, Query, Response, Step};
+use cartonym_plugin::{BoxFuture, Fallthrough, Plugin, Query, Response, Step};
 use cartonym_wire::{Class, Ede, NameBuf, Rcode, Type};
 use cartonym_zone::{Ask, LoadError, Outcome, RecordTable, Snapshot, Zone, load};
 
@@ -13,7 +13,7 @@ use cartonym_zone::{Ask, LoadError, Outcome, RecordTable, Snapshot, Zone, load};
 pub struct Files {
     table: Arc<RecordTable>,
     files: Vec<File>,
-    fallthrough: Option<Vec<NameBuf>>,
+    fallthrough: Fallthrough,
     reload: Reload,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Reload {
 
 impl Files {
     /// Answers from `files`, none of which is read yet; [`Files::load`] does that.
-    pub(crate) fn new(files: Vec<File>, fallthrough: Option<Vec<NameBuf>>, reload: Reload) -> Files {
+    pub(crate) fn new(files: Vec<File>, fallthrough: Fallthrough, reload: Reload) -> Files {
         // Names of zone files are the operator's, but which of them are asked for is not: the order is per process.
         Files { table: Arc::new(RecordTable::new(seed())), files, fallthrough, reload }
     }
@@ -102,14 +102,6 @@ impl Files {
             }
         }
     }
-
-    fn falls_through(&self, query: &Query<'_>) -> bool {
-        match &self.fallthrough {
-            None => false,
-            Some(zones) if zones.is_empty() => true,
-            Some(zones) => zones.iter().any(|zone| query.name().is_within(zone)),
-        }
-    }
 }
 
 impl Plugin for Files {
@@ -137,7 +129,7 @@ impl Plugin for Files {
         let (mark, flags) = (response.builder().mark(), response.flags());
         let ask = Ask { qtype: query.qtype(), random: query.random(), is_question: query.is_as_asked() };
         match zone.answer(query.qname(), ask, response.builder()) {
-            Outcome::Written(Rcode::NXDOMAIN) if self.falls_through(query) => {
+            Outcome::Written(Rcode::NXDOMAIN) if self.fallthrough.takes(query.name()) => {
                 response.builder().rewind(mark);
                 response.builder().set_flags(flags);
                 Step::Next
