@@ -9,7 +9,7 @@ use cartonym_responder::{Chain, Moment, Responder, Scratch, Verdict};
 use cartonym_testing::{Answer, Ask, allocations};
 use cartonym_wire::{Flags, MAX_MESSAGE_LEN, Name, NameBuf, Opcode, OptionCode, Ttl, Type};
 use cartonym_zone::master::{NoIncludes, Parser};
-use cartonym_zone::{Policy, RecordTable, RrData, RrSet, Snapshot, Zone};
+use cartonym_zone::{Policy, RecordTable, RrSet, Snapshot, Zone};
 
 const ZONE: &str = "
 example.          3600 SOA   ns.example. hostmaster.example. 1 2 3 4 60
@@ -187,24 +187,24 @@ fn zone(table: &RecordTable) -> Zone {
         let record = record.unwrap();
         edit.add(record.owner, record.rtype, record.ttl, record.rdata).unwrap();
     }
-    let mut put = |owner: &str, rtype: Type, policy: Policy, records: Vec<RrData>| {
-        let set = RrSet { rtype, ttl: Ttl::from_secs(60), policy, records };
-        edit.put(&owner.parse::<NameBuf>().unwrap(), &set).unwrap();
+    let mut put = |owner: &str, set: &RrSet| {
+        edit.put(&owner.parse::<NameBuf>().unwrap(), set).unwrap();
     };
-    let address = |at: u8| vec![192, 0, 2, at];
-    let addresses = |count: u8| {
-        let record = |at| RrData { rdata: address(at), weight: u16::from(at), ..RrData::default() };
-        (1..=count).map(record).collect()
+    let addresses = |policy| {
+        let mut set = RrSet::new(Type::A, Ttl::from_secs(60), policy);
+        (1..=100).for_each(|at| set.push_weighted(&[192, 0, 2, at], u16::from(at), [None, None]));
+        set
     };
-    put("many.example.", Type::A, Policy::Sample(8), addresses(100));
-    put("weighted.example.", Type::A, Policy::One, addresses(100));
-    put("large.example.", Type::A, Policy::All, addresses(100));
-    let instance = |at: u8| {
+    put("many.example.", &addresses(Policy::Sample(8)));
+    put("weighted.example.", &addresses(Policy::One));
+    put("large.example.", &addresses(Policy::All));
+    let mut instances = RrSet::new(Type::SRV, Ttl::from_secs(60), Policy::Sample(8));
+    for at in 1..=20 {
         let target: NameBuf = format!("i{at}.instances.example.").parse().unwrap();
         let rdata = [&[0, 1, 0, 1, 31, 144], target.as_wire()].concat();
-        RrData { rdata, weight: 1, addresses: [Some([192, 0, 2, at].into()), None], alias: None }
-    };
-    put("instances.example.", Type::SRV, Policy::Sample(8), (1..=20).map(instance).collect());
+        instances.push_weighted(&rdata, 1, [Some([192, 0, 2, at].into()), None]);
+    }
+    put("instances.example.", &instances);
     edit.finish()
 }
 

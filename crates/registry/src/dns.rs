@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use cartonym_wire::{Name, NameBuf, Ttl, Type};
-use cartonym_zone::{Policy, RecordTable, RrData, RrSet, Snapshot, Zone, ZoneEdit};
+use cartonym_zone::{Policy, RecordTable, RrSet, Snapshot, Zone, ZoneEdit};
 
 use crate::model::{Model, NamespaceEntry, ServiceEntry, Touched};
 use crate::service::{DnsConfig, RecordType, RoutingPolicy};
@@ -153,8 +153,9 @@ impl Writer<'_> {
         }
         let sets = [(Type::SOA, ttl, soa), (Type::NS, NS_TTL, self.options.name_server.as_wire().to_vec())];
         for (rtype, ttl, rdata) in sets {
-            let records = vec![RrData { rdata, ..RrData::default() }];
-            self.put(self.origin, &RrSet { rtype, ttl, policy: Policy::All, records });
+            let mut set = RrSet::new(rtype, ttl, Policy::All);
+            set.push(&rdata);
+            self.put(self.origin, &set);
         }
     }
 
@@ -169,12 +170,15 @@ impl Writer<'_> {
         // DNS does not know case: instances that differ by nothing else share a name.
         let touched = change.instances.iter().map(|id| fold(id.as_str()));
         let mut names: BTreeMap<String, Vec<_>> = touched.map(|id| (id, Vec::new())).collect();
+        let mut folded = String::new();
         for (entry, there) in instances_of(&entries) {
-            let id = fold(there.id().as_str());
-            if change.all_instances {
-                names.entry(id).or_default().push((entry, there));
-            } else if let Some(same) = names.get_mut(&id) {
+            folded.clear();
+            folded.push_str(there.id().as_str());
+            folded.make_ascii_lowercase();
+            if let Some(same) = names.get_mut(&folded) {
                 same.push((entry, there));
+            } else if change.all_instances {
+                names.insert(folded.clone(), vec![(entry, there)]);
             }
         }
         for (id, instances) in &names {
@@ -194,11 +198,14 @@ impl Writer<'_> {
             .iter()
             .filter_map(|(entry, there)| Some((target_ttl(entry.service.dns.as_ref()?)?, there)));
         let ttl = addressed.clone().map(|(ttl, _)| ttl).min().unwrap_or_default();
-        for (rtype, address) in [(Type::A, v4 as fn(&Instance) -> Option<Vec<u8>>), (Type::AAAA, v6)] {
-            let rdatas = addressed.clone().filter_map(|(_, there)| address(there));
-            let records = rdatas.map(|rdata| RrData { rdata, ..RrData::default() }).collect();
-            self.put(owner, &RrSet { rtype, ttl, policy: Policy::All, records });
+        let mut v4 = RrSet::new(Type::A, ttl, Policy::All);
+        let mut v6 = RrSet::new(Type::AAAA, ttl, Policy::All);
+        for (_, there) in addressed {
+            there.ipv4().iter().for_each(|address| v4.push(&address.octets()));
+            there.ipv6().iter().for_each(|address| v6.push(&address.octets()));
         }
+        self.put(owner, &v4);
+        self.put(owner, &v6);
     }
 
     /// A service that is gone may have had the name of another's instance, which is its own again.
@@ -229,20 +236,26 @@ impl Writer<'_> {
         if configs.clone().any(|dns| dns.policy() == RoutingPolicy::Weighted) {
             policy = Policy::One;
         }
-        let rtype = wire_type(kind);
-        let Some(ttl) = ttl else { return RrSet { rtype, ttl: Ttl::ZERO, policy, records: Vec::new() } };
-        let data = |fit: bool| -> Vec<RrData> {
-            instances_of(entries)
-                .filter(|(entry, _)| entry.service.has_record(kind))
-                .filter(|(entry, there)| !fit || there.is_fit(&entry.service.health))
-                .filter_map(|(_, there)| data(owner, kind, there, policy))
-                .take(MAX_RECORDS)
-                .collect()
-        };
-        let fit = data(true);
+        let mut set = RrSet::new(wire_type(kind), ttl.map_or(Ttl::ZERO, Ttl::from_secs), policy);
+        if ttl.is_none() {
+            return set;
+        }
         // Nobody fit means that the check is wrong at least as often as that everything is down.
-        let records = if fit.is_empty() { data(false) } else { fit };
-        RrSet { rtype, ttl: Ttl::from_secs(ttl), policy, records }
+        for fit_only in [true, false] {
+            let wanted = instances_of(entries)
+                .filter(|(entry, _)| entry.service.has_record(kind))
+                .filter(|(entry, there)| !fit_only || there.is_fit(&entry.service.health));
+            let mut rdata = Vec::new();
+            for (_, there) in wanted {
+                if set.len() < MAX_RECORDS {
+                    push(&mut set, owner, kind, there, policy, &mut rdata);
+                }
+            }
+            if !set.is_empty() {
+                break;
+            }
+        }
+        set
     }
 
     fn max_answers(&self, entries: &[&ServiceEntry]) -> u16 {
@@ -254,44 +267,53 @@ impl Writer<'_> {
         match self.edit.put(owner, set) {
             Ok(()) => {}
             Err(error) => {
-                tracing::warn!(%owner, rtype = %set.rtype, records = set.records.len(), %error, "not answered by DNS");
+                tracing::warn!(%owner, rtype = %set.rtype(), records = set.len(), %error, "not answered by DNS");
             }
         }
     }
 }
 
-/// One instance's record of a type, if it has one.
-fn data(owner: &Name, kind: RecordType, instance: &Instance, policy: Policy) -> Option<RrData> {
+/// Adds an instance's record of a type, if it has one. `rdata` is for writing in: a service may have thousands.
+fn push(
+    set: &mut RrSet,
+    owner: &Name,
+    kind: RecordType,
+    instance: &Instance,
+    policy: Policy,
+    rdata: &mut Vec<u8>,
+) -> Option<()> {
     let weight = u16::from(instance.weight());
     if let Some(target) = instance.alias() {
         let target = absolute(target).filter(|_| policy == Policy::One)?;
-        return Some(RrData { weight, alias: Some(Box::new(target)), ..RrData::default() });
+        set.push_alias(&target, weight);
+        return Some(());
     }
-    let rdata = match kind {
-        RecordType::A => v4(instance)?,
-        RecordType::Aaaa => v6(instance)?,
-        RecordType::Cname => absolute(instance.cname()?)?.as_wire().to_vec(),
+    rdata.clear();
+    let mut addresses = [None, None];
+    match kind {
+        RecordType::A => rdata.extend_from_slice(&instance.ipv4()?.octets()),
+        RecordType::Aaaa => rdata.extend_from_slice(&instance.ipv6()?.octets()),
+        RecordType::Cname => rdata.extend_from_slice(absolute(instance.cname()?)?.as_wire()),
         RecordType::Srv => {
-            let addresses = [instance.ipv4().map(IpAddr::V4), instance.ipv6().map(IpAddr::V6)];
-            return Some(RrData { rdata: srv(instance, owner)?, weight, addresses, alias: None });
+            write_srv(instance, owner, rdata)?;
+            addresses = [instance.ipv4().map(IpAddr::V4), instance.ipv6().map(IpAddr::V6)];
         }
-    };
-    Some(RrData { rdata, weight, ..RrData::default() })
+    }
+    set.push_weighted(rdata, weight, addresses);
+    Some(())
 }
 
-/// An SRV record's data: the instance's own name is its target. Written at once, as a service may have a thousand.
-fn srv(instance: &Instance, service: &Name) -> Option<Vec<u8>> {
-    let id = instance.id().as_str();
-    let mut rdata = Vec::with_capacity(6 + 1 + id.len() + service.len());
+/// An SRV record's data: the instance's own name is its target.
+fn write_srv(instance: &Instance, service: &Name, rdata: &mut Vec<u8>) -> Option<()> {
     for number in [SRV_PRIORITY, SRV_WEIGHT, instance.port()?] {
         rdata.extend_from_slice(&number.to_be_bytes());
     }
-    for label in id.split('.') {
+    for label in instance.id().as_str().as_bytes().split(|octet| *octet == b'.') {
         rdata.push(u8::try_from(label.len()).ok()?);
-        rdata.extend_from_slice(label.as_bytes());
+        rdata.extend_from_slice(label);
     }
     rdata.extend_from_slice(service.as_wire());
-    Name::from_wire(rdata.get(6..)?).is_ok().then_some(rdata)
+    Name::from_wire(rdata.get(6..)?).is_ok().then_some(())
 }
 
 /// The TTL of an instance's own addresses: that of the service's, or of the SRV record that leads there.
@@ -347,14 +369,6 @@ fn absolute(text: &str) -> Option<NameBuf> {
 /// `text`, whose dots divide labels, below `parent`. None where DNS cannot hold it.
 fn below_instance(text: &str, parent: &Name) -> Option<NameBuf> {
     text.rsplit('.').try_fold(parent.to_buf(), |name, label| NameBuf::child(label.as_bytes(), &name).ok())
-}
-
-fn v4(instance: &Instance) -> Option<Vec<u8>> {
-    instance.ipv4().map(|address| address.octets().to_vec())
-}
-
-fn v6(instance: &Instance) -> Option<Vec<u8>> {
-    instance.ipv6().map(|address| address.octets().to_vec())
 }
 
 fn wire_type(kind: RecordType) -> Type {

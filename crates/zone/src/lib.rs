@@ -20,7 +20,7 @@ mod zone;
 pub use answer::{Ask, Outcome};
 pub use difference::{Difference, Records, Soa};
 pub use load::{LoadError, inspect, load};
-pub use node::{Policy, RrData, RrSet, SetTooLarge};
+pub use node::{Policy, RrSet, SetTooLarge};
 pub use table::{RecordTable, Snapshot};
 pub use tables::Tables;
 pub use walk::{Place, Rr};

@@ -58,30 +58,18 @@ pub enum Policy {
     One,
 }
 
-/// One record of a set, and what its answer brings along.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct RrData {
-    /// In wire form, names uncompressed.
-    pub rdata: Vec<u8>,
-    /// The share that [`Policy::One`] gives it; 0 is never chosen.
-    pub weight: u16,
-    /// The addresses of its target. With [`Policy::All`] they are looked up instead.
-    pub addresses: [Option<IpAddr>; 2],
-    /// Instead of `rdata`: the name whose records are the answer, found when asked. Only with [`Policy::One`].
-    pub alias: Option<Box<NameBuf>>,
-}
-
-/// The records of one name and type.
+/// The records of one name and type, written down as they are told.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RrSet {
-    /// The type.
-    pub rtype: Type,
-    /// The time to live, one for all (RFC 2181 §5.2).
-    pub ttl: Ttl,
-    /// Which of the records an answer has.
-    pub policy: Policy,
-    /// The records.
-    pub records: Vec<RrData>,
+    rtype: Type,
+    ttl: Ttl,
+    policy: Policy,
+    count: usize,
+    /// The sum of the weights so far.
+    weights: u32,
+    /// For each item its end in `items` and the sum of weights up to it; nothing with [`Policy::All`].
+    index: Vec<[u32; 2]>,
+    items: Vec<u8>,
 }
 
 /// A view of a set in a node.
@@ -125,6 +113,64 @@ pub(crate) const RECORD_HEADER: usize = 12;
 pub(crate) const QUESTION_POINTER: u16 = 0xC00C;
 /// Marks an item that is an alias; private use (RFC 6895 §3.1).
 pub(crate) const ALIAS: Type = Type(65401);
+
+impl RrSet {
+    /// A set without records: their type, their time to live, which is one for all (RFC 2181 §5.2), and which of them an
+    /// answer has.
+    pub fn new(rtype: Type, ttl: Ttl, policy: Policy) -> RrSet {
+        RrSet { rtype, ttl, policy, count: 0, weights: 0, index: Vec::new(), items: Vec::new() }
+    }
+
+    /// Adds a record: RDATA in wire form, names uncompressed. [`Policy::One`] gives it a share of one.
+    pub fn push(&mut self, rdata: &[u8]) {
+        self.push_weighted(rdata, 1, [None, None]);
+    }
+
+    /// Adds a record with its share under [`Policy::One`], where 0 is never chosen, and the addresses of its target. With
+    /// [`Policy::All`] those are looked up instead.
+    pub fn push_weighted(&mut self, rdata: &[u8], weight: u16, addresses: [Option<IpAddr>; 2]) {
+        push_record(&mut self.items, QUESTION_POINTER, self.rtype, self.ttl, rdata);
+        if self.policy != Policy::All {
+            for address in addresses.iter().flatten() {
+                match address {
+                    IpAddr::V4(v4) => push_fields(&mut self.items, Type::A, self.ttl, &v4.octets()),
+                    IpAddr::V6(v6) => push_fields(&mut self.items, Type::AAAA, self.ttl, &v6.octets()),
+                }
+            }
+        }
+        self.end_item(weight);
+    }
+
+    /// Adds a name whose records are the answer instead, found when asked, and its share. Only with [`Policy::One`].
+    pub fn push_alias(&mut self, target: &Name, weight: u16) {
+        push_record(&mut self.items, QUESTION_POINTER, ALIAS, self.ttl, target.as_wire());
+        self.end_item(weight);
+    }
+
+    /// The type of its records.
+    pub fn rtype(&self) -> Type {
+        self.rtype
+    }
+
+    /// How many records it has.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    fn end_item(&mut self, weight: u16) {
+        self.count += 1;
+        self.weights = self.weights.saturating_add(weight.into());
+        if self.policy != Policy::All {
+            // A set so long that an end does not fit is refused as a whole.
+            self.index.push([u32::try_from(self.items.len()).unwrap_or(u32::MAX), self.weights]);
+        }
+    }
+}
 
 impl Node {
     pub(crate) fn name(&self) -> &Name {
@@ -334,7 +380,7 @@ impl NodeEdit {
 
     /// Replaces the set of this type.
     pub(crate) fn put(&mut self, set: &RrSet) -> Result<(), SetTooLarge> {
-        let compiled = if set.records.is_empty() { None } else { Some(SetEdit::compile(set)?) };
+        let compiled = if set.is_empty() { None } else { Some(SetEdit::compile(set)?) };
         self.sets.retain(|there| there.rtype != set.rtype);
         self.sets.extend(compiled);
         Ok(())
@@ -376,37 +422,18 @@ impl NodeEdit {
 
 impl SetEdit {
     fn compile(set: &RrSet) -> Result<SetEdit, SetTooLarge> {
-        let count = u16::try_from(set.records.len()).map_err(|_| SetTooLarge)?;
-        let mut body = Vec::new();
-        if set.policy != Policy::All {
-            body.resize(set.records.len() * 8, 0);
-        }
-        let mut weights = 0u32;
-        for (at, record) in set.records.iter().enumerate() {
-            match &record.alias {
-                Some(target) => push_record(&mut body, QUESTION_POINTER, ALIAS, set.ttl, target.as_wire()),
-                None => push_record(&mut body, QUESTION_POINTER, set.rtype, set.ttl, &record.rdata),
-            }
-            if set.policy == Policy::All {
-                continue;
-            }
-            for address in record.addresses.iter().flatten() {
-                match address {
-                    IpAddr::V4(v4) => push_fields(&mut body, Type::A, set.ttl, &v4.octets()),
-                    IpAddr::V6(v6) => push_fields(&mut body, Type::AAAA, set.ttl, &v6.octets()),
-                }
-            }
-            weights += u32::from(record.weight);
-            let end = u32::try_from(body.len()).map_err(|_| SetTooLarge)?;
-            if let Some(entry) = body.get_mut(at * 8..at * 8 + 8) {
-                let (to_end, to_weights) = entry.split_at_mut(4);
-                to_end.copy_from_slice(&end.to_be_bytes());
-                to_weights.copy_from_slice(&weights.to_be_bytes());
-            }
-        }
-        if set.policy == Policy::All && body.len() > MAX_SET_LEN {
+        let count = u16::try_from(set.count).map_err(|_| SetTooLarge)?;
+        if set.policy == Policy::All && set.items.len() > MAX_SET_LEN {
             return Err(SetTooLarge);
         }
+        let index_len = set.index.len() * 8;
+        u32::try_from(index_len + set.items.len()).map_err(|_| SetTooLarge)?;
+        let mut body = Vec::with_capacity(index_len + set.items.len());
+        for [end, weights] in &set.index {
+            body.extend_from_slice(&(index_len as u32 + end).to_be_bytes());
+            body.extend_from_slice(&weights.to_be_bytes());
+        }
+        body.extend_from_slice(&set.items);
         Ok(SetEdit { rtype: set.rtype, policy: set.policy, count, ttl: set.ttl, body })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cartonym_wire::{Hasher, NameBuf, Ttl, Type};
-use cartonym_zone::{Place, Policy, RecordTable, Records, RrData, RrSet, Snapshot, Tables, Zone, ZoneEdit};
+use cartonym_zone::{Place, Policy, RecordTable, Records, RrSet, Snapshot, Tables, Zone, ZoneEdit};
 use proptest::prelude::*;
 
 const HASHER: Hasher = Hasher::new(5);
@@ -89,8 +89,8 @@ fn apply(edit: &mut ZoneEdit, change: &Change) {
         }
         Change::Clear(number) => edit.remove(&host(number)).unwrap(),
         Change::Retime(number, ttl) => {
-            let records = vec![RrData { rdata: vec![192, 0, 2, 9], ..RrData::default() }];
-            let set = RrSet { rtype: Type::A, ttl: Ttl::from_secs(ttl.into()), policy: Policy::All, records };
+            let mut set = RrSet::new(Type::A, Ttl::from_secs(ttl.into()), Policy::All);
+            set.push(&[192, 0, 2, 9]);
             edit.put(&host(number), &set).unwrap();
         }
     }
@@ -155,9 +155,8 @@ fn a_zone_is_told_on_from_any_place() {
 
 #[test]
 fn one_cname_is_told_of_several() {
-    let records =
-        ["a.", "b."].map(|to| RrData { rdata: name(to).as_wire().to_vec(), weight: 1, ..RrData::default() });
-    let set = RrSet { rtype: Type::CNAME, ttl: Ttl::ZERO, policy: Policy::One, records: records.into() };
+    let mut set = RrSet::new(Type::CNAME, Ttl::ZERO, Policy::One);
+    ["a.", "b."].iter().for_each(|to| set.push(name(to).as_wire()));
     let mut edit = zone([]).edit(HASHER);
     edit.put(&name("www.example."), &set).unwrap();
     assert_eq!(told(&edit.finish()).len(), 1);

@@ -3,7 +3,7 @@
 mod common;
 
 use cartonym_wire::{Ttl, Type};
-use cartonym_zone::{EditError, Policy, RrData, RrSet, Zone};
+use cartonym_zone::{EditError, Policy, RrSet, Zone};
 use common::{HASHER, ask, name, zone};
 
 const ZONE: &str = "
@@ -62,7 +62,7 @@ fn a_name_outside_the_zone_is_refused() {
 fn a_set_put_without_records_is_gone() {
     let owner = name("a.b.c.example.");
     let mut edit = zone(ZONE).edit(HASHER);
-    let set = RrSet { rtype: Type::A, ttl: Ttl::ZERO, policy: Policy::Sample(8), records: Vec::new() };
+    let set = RrSet::new(Type::A, Ttl::ZERO, Policy::Sample(8));
     edit.put(&owner, &set).unwrap();
     assert_eq!(edit.finish().len(), 1);
 }
@@ -71,8 +71,8 @@ fn a_set_put_without_records_is_gone() {
 fn an_alias_gives_nothing_but_its_target() {
     let owner = name("lb.example.");
     let mut edit = zone(ZONE).edit(HASHER);
-    let record = RrData { weight: 1, alias: Some(Box::new(name("lb.test."))), ..RrData::default() };
-    let set = RrSet { rtype: Type::A, ttl: Ttl::ZERO, policy: Policy::One, records: vec![record] };
+    let mut set = RrSet::new(Type::A, Ttl::ZERO, Policy::One);
+    set.push_alias(&name("lb.test."), 1);
     edit.put(&owner, &set).unwrap();
     let zone = edit.finish();
     let ask = cartonym_zone::Ask { qtype: Type::A, random: 0, is_question: true };

@@ -3,7 +3,7 @@
 mod common;
 
 use cartonym_wire::{Name, Ttl, Type};
-use cartonym_zone::{Ask, Policy, RrData, RrSet, Zone};
+use cartonym_zone::{Ask, Policy, RrSet, Zone};
 use common::{Answered, HASHER, ask, ask_with, name, zone};
 
 /// The zone of RFC 4592 §2.2.1, its hosts' addresses made up.
@@ -496,12 +496,10 @@ fn chosen(policy: Policy, weights: &[u16], random: u64) -> Vec<u8> {
 }
 
 fn choosing(policy: Policy, weights: &[u16]) -> Zone {
-    let records = weights.iter().zip(0u8..).map(|(weight, at)| RrData {
-        rdata: vec![192, 0, 2, at],
-        weight: *weight,
-        ..RrData::default()
-    });
-    let set = RrSet { rtype: Type::A, ttl: Ttl::from_secs(5), policy, records: records.collect() };
+    let mut set = RrSet::new(Type::A, Ttl::from_secs(5), policy);
+    for (weight, at) in weights.iter().zip(0u8..) {
+        set.push_weighted(&[192, 0, 2, at], *weight, [None, None]);
+    }
     let mut edit = zone("example. 30 SOA ns.test. h.test. 1 2 3 4 60").edit(HASHER);
     edit.put(&name("www.example."), &set).unwrap();
     edit.finish()
@@ -614,18 +612,14 @@ fn a_record_more_or_less_leaves_a_set_that_chooses_whole() {
 fn an_srv_that_is_chosen_brings_its_own_addresses() {
     let mut edit = zone("example. 30 SOA ns.test. h.test. 1 2 3 4 60").edit(HASHER);
     let target = |at: u8| name(&format!("i{at}.web.example."));
-    let record = |at: u8| RrData {
-        rdata: [&[0, 1, 0, 1, 0, 80], target(at).as_wire()].concat(),
-        weight: 1,
-        addresses: [
-            Some([192, 0, 2, at].into()),
-            Some([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, at].into()),
-        ],
-        alias: None,
-    };
     for (owner, policy) in [("one.example.", Policy::One), ("some.example.", Policy::Sample(2))] {
-        let set =
-            RrSet { rtype: Type::SRV, ttl: Ttl::from_secs(5), policy, records: (1..6).map(record).collect() };
+        let mut set = RrSet::new(Type::SRV, Ttl::from_secs(5), policy);
+        for at in 1..6 {
+            let rdata = [&[0, 1, 0, 1, 0, 80], target(at).as_wire()].concat();
+            let v4 = [192, 0, 2, at].into();
+            let v6 = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, at].into();
+            set.push_weighted(&rdata, 1, [Some(v4), Some(v6)]);
+        }
         edit.put(&name(owner), &set).unwrap();
     }
     let zone = edit.finish();

@@ -9,7 +9,7 @@ mod strategy;
 use std::collections::BTreeSet;
 
 use cartonym_wire::{NameBuf, Ttl, Type};
-use cartonym_zone::{Ask, Policy, RrData, RrSet, Zone, ZoneEdit};
+use cartonym_zone::{Ask, Policy, RrSet, Zone, ZoneEdit};
 use common::{Answered, HASHER, Rr, ask, ask_with};
 use naive::{NaiveZone, Set};
 use proptest::prelude::*;
@@ -91,13 +91,8 @@ fn apply(step: &Edit, model: &mut NaiveZone, edit: &mut ZoneEdit) {
                 restore(model, &name, rtype, there);
                 return;
             }
-            let records = rdatas.iter().map(|rdata| RrData { rdata: rdata.clone(), ..RrData::default() });
-            let set = RrSet {
-                rtype,
-                ttl: Ttl::from_secs(first.ttl),
-                policy: Policy::All,
-                records: records.collect(),
-            };
+            let mut set = RrSet::new(rtype, Ttl::from_secs(first.ttl), Policy::All);
+            rdatas.iter().for_each(|rdata| set.push(rdata));
             edit.put(&name, &set).unwrap();
             let set = Set { ttl: first.ttl, rdatas: rdatas.into_iter().collect() };
             restore(model, &name, rtype, Some(set));
