@@ -163,15 +163,18 @@ impl Writer<'_> {
     fn service(&mut self, model: &Model, namespaces: &[&NamespaceEntry], service: &str, change: &NameChange) {
         let Some(owner) = below(service, self.origin) else { return };
         let entries = entries_of(model, namespaces, service);
-        for kind in [RecordType::A, RecordType::Aaaa, RecordType::Srv, RecordType::Cname] {
-            let set = self.service_set(&owner, kind, &entries);
-            self.put(&owner, &set);
-        }
+        let mut sets = KINDS.map(|kind| (kind, self.empty_set(kind, &entries)));
         // DNS does not know case: instances that differ by nothing else share a name.
         let touched = change.instances.iter().map(|id| fold(id.as_str()));
         let mut names: BTreeMap<String, Vec<_>> = touched.map(|id| (id, Vec::new())).collect();
-        let mut folded = String::new();
+        let (mut folded, mut rdata) = (String::new(), Vec::new());
+        // Once over all of them: with a thousand, what it costs is to fetch them from memory.
         for (entry, there) in instances_of(&entries) {
+            if there.is_fit(&entry.service.health) {
+                for (kind, set) in &mut sets {
+                    push(set, &owner, *kind, entry, there, &mut rdata);
+                }
+            }
             folded.clear();
             folded.push_str(there.id().as_str());
             folded.make_ascii_lowercase();
@@ -180,6 +183,15 @@ impl Writer<'_> {
             } else if change.all_instances {
                 names.insert(folded.clone(), vec![(entry, there)]);
             }
+        }
+        for (kind, set) in &mut sets {
+            // Nobody fit means that the check is wrong at least as often as that everything is down.
+            if set.is_empty() && entries.iter().any(|entry| entry.service.has_record(*kind)) {
+                for (entry, there) in instances_of(&entries) {
+                    push(set, &owner, *kind, entry, there, &mut rdata);
+                }
+            }
+            self.put(&owner, set);
         }
         for (id, instances) in &names {
             let is_service = !entries_of(model, namespaces, &relative(id, service)).is_empty();
@@ -228,34 +240,15 @@ impl Writer<'_> {
         }
     }
 
-    /// The records of one type at a service's name: of the fit instances, or of all if none is.
-    fn service_set(&self, owner: &Name, kind: RecordType, entries: &[&ServiceEntry]) -> RrSet {
+    /// The set of one type at a service's name, without its records.
+    fn empty_set(&self, kind: RecordType, entries: &[&ServiceEntry]) -> RrSet {
         let configs = entries.iter().filter_map(|entry| entry.service.dns.as_ref());
         let ttl = configs.clone().filter_map(|dns| dns.ttl(kind)).min();
         let mut policy = Policy::Sample(self.max_answers(entries));
         if configs.clone().any(|dns| dns.policy() == RoutingPolicy::Weighted) {
             policy = Policy::One;
         }
-        let mut set = RrSet::new(wire_type(kind), ttl.map_or(Ttl::ZERO, Ttl::from_secs), policy);
-        if ttl.is_none() {
-            return set;
-        }
-        // Nobody fit means that the check is wrong at least as often as that everything is down.
-        for fit_only in [true, false] {
-            let wanted = instances_of(entries)
-                .filter(|(entry, _)| entry.service.has_record(kind))
-                .filter(|(entry, there)| !fit_only || there.is_fit(&entry.service.health));
-            let mut rdata = Vec::new();
-            for (_, there) in wanted {
-                if set.len() < MAX_RECORDS {
-                    push(&mut set, owner, kind, there, policy, &mut rdata);
-                }
-            }
-            if !set.is_empty() {
-                break;
-            }
-        }
-        set
+        RrSet::new(wire_type(kind), ttl.map_or(Ttl::ZERO, Ttl::from_secs), policy)
     }
 
     fn max_answers(&self, entries: &[&ServiceEntry]) -> u16 {
@@ -273,18 +266,21 @@ impl Writer<'_> {
     }
 }
 
-/// Adds an instance's record of a type, if it has one. `rdata` is for writing in: a service may have thousands.
+/// Adds an instance's record of a type, if it has one and there is room. `rdata` is for writing in: a service may have thousands.
 fn push(
     set: &mut RrSet,
     owner: &Name,
     kind: RecordType,
+    entry: &ServiceEntry,
     instance: &Instance,
-    policy: Policy,
     rdata: &mut Vec<u8>,
 ) -> Option<()> {
+    if !entry.service.has_record(kind) || set.len() >= MAX_RECORDS {
+        return None;
+    }
     let weight = u16::from(instance.weight());
     if let Some(target) = instance.alias() {
-        let target = absolute(target).filter(|_| policy == Policy::One)?;
+        let target = absolute(target).filter(|_| set.policy() == Policy::One)?;
         set.push_alias(&target, weight);
         return Some(());
     }
@@ -402,6 +398,7 @@ impl Default for DnsOptions {
     }
 }
 
+const KINDS: [RecordType; 4] = [RecordType::A, RecordType::Aaaa, RecordType::Srv, RecordType::Cname];
 /// As many as a set can count; an answer has at most a thousand of them.
 const MAX_RECORDS: usize = u16::MAX as usize;
 const SRV_PRIORITY: u16 = 1;

@@ -152,6 +152,11 @@ impl RrSet {
         self.rtype
     }
 
+    /// Which of its records an answer has.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
     /// How many records it has.
     pub fn len(&self) -> usize {
         self.count
