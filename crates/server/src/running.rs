@@ -7,34 +7,34 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use cartonym_responder::Responder;
 use socket2::SockRef;
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Runtime;
 use tokio::time::sleep;
 
 use crate::background::Background;
-use crate::connections::Connections;
+use crate::bind::{Bound, StartError};
 use crate::counters::{Counters, Tally};
 use crate::life::{Phase, Reaper};
-use crate::limits::Limits;
+use crate::server::{Listener, Server, Starter};
 
 /// A server that serves, until it is shut down or dropped.
 #[must_use = "a server that is dropped ends"]
 pub struct Running {
     listeners: Vec<Listening>,
-    connections: Arc<Connections>,
     background: Arc<Background>,
-    reaper: Reaper,
-    limits: Limits,
-    runtime: Handle,
+    starter: Starter,
     own_runtime: Option<Runtime>,
 }
 
-/// One address that is served.
+/// One address that is served; dropped, it is served no more.
 pub(crate) struct Listening {
+    /// The address as it was asked for, perhaps with port 0.
+    pub(crate) asked: SocketAddr,
     pub(crate) address: SocketAddr,
     pub(crate) responder: Current,
     /// The socket and the counts of each worker.
     pub(crate) udp: Vec<(Arc<UdpSocket>, Arc<Tally>)>,
     pub(crate) tcp: Arc<Tally>,
+    pub(crate) reaper: Reaper,
 }
 
 /// The responder that answers at an address now.
@@ -42,24 +42,21 @@ pub(crate) type Current = Arc<ArcSwap<Responder>>;
 
 impl Running {
     /// A server that serves nothing yet.
-    pub(crate) fn new(
-        connections: Arc<Connections>,
-        reaper: Reaper,
-        limits: Limits,
-        runtime: Handle,
-        own_runtime: Option<Runtime>,
-    ) -> Running {
-        let background = Arc::new(Background::new(runtime.clone()));
-        Running { listeners: Vec::new(), connections, background, reaper, limits, runtime, own_runtime }
+    pub(crate) fn new(starter: Starter, own_runtime: Option<Runtime>) -> Running {
+        let background = Arc::new(Background::new(starter.runtime.clone()));
+        Running { listeners: Vec::new(), background, starter, own_runtime }
     }
 
-    pub(crate) fn add(&mut self, listening: Listening) {
+    /// Serves one more address.
+    pub(crate) fn listen(&mut self, bound: Bound, listener: Listener) -> Result<(), StartError> {
+        let listening = self.starter.open(bound, listener)?;
         self.background.start(&listening.responder.load());
         self.listeners.push(listening);
+        Ok(())
     }
 
-    /// Answers at `listener`, counted from 0 in the order of [`Server::listen`](crate::Server::listen), with
-    /// `responder` from now on; gives the one before, or none if there is no such listener.
+    /// Answers at `listener`, counted from 0 in the order of [`Server::listen`], with `responder` from now on; gives
+    /// the one before, or none if there is no such listener.
     ///
     /// No query is lost: those that have begun keep the responder they have. The background futures of plugins that
     /// no responder holds any more are ended when no query can wait for them.
@@ -67,23 +64,101 @@ impl Running {
         let listening = self.listeners.get(listener)?;
         self.background.start(&responder);
         let before = listening.responder.swap(responder);
-        let all: Vec<Current> = self.listeners.iter().map(|other| Arc::clone(&other.responder)).collect();
-        let (background, deadline) = (Arc::clone(&self.background), self.limits.deadline);
-        self.runtime.spawn(async move {
-            sleep(deadline).await;
-            background.keep(&all);
-        });
+        self.forget();
         Some(before)
     }
 
-    /// Takes nothing new, finishes what has begun for as long as [`Limits::grace`] allows, and ends the rest.
+    /// Serves what `server` names from now on, in its order: an address that is served already keeps its sockets and
+    /// gets its responder, as by [`Running::replace`]; a new one is opened; one that is not named any more takes
+    /// nothing new, finishes what has begun for as long as [`Limits::grace`](crate::Limits::grace) allows, and is
+    /// closed.
+    ///
+    /// The limits, and the number of workers at an address that stays, remain what they were at the start.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], for a new address; all is as before then.
+    pub fn update(&mut self, server: Server) -> Result<(), StartError> {
+        let places = self.places_of(&server.listeners);
+        let mut opened = self.open_new(&server, &places)?.into_iter();
+        let mut before: Vec<_> = self.listeners.drain(..).map(Some).collect();
+        for (place, listener) in places.into_iter().zip(server.listeners) {
+            let kept = place.and_then(|place| before.get_mut(place)?.take());
+            if let Some(listening) = &kept {
+                self.background.start(&listener.responder);
+                listening.responder.store(listener.responder);
+            }
+            self.listeners.extend(kept.or_else(|| opened.next()));
+        }
+        before.into_iter().flatten().for_each(|gone| self.close(gone));
+        self.forget();
+        Ok(())
+    }
+
+    /// Where each of `listeners` is served already; one of ours is not two of theirs.
+    fn places_of(&self, listeners: &[Listener]) -> Vec<Option<usize>> {
+        let mut left: Vec<usize> = (0..self.listeners.len()).collect();
+        let place_of = |listener: &Listener| {
+            let is_same = |place: &usize| {
+                self.listeners.get(*place).is_some_and(|listening| listening.asked == listener.address)
+            };
+            left.iter().position(is_same).map(|found| left.remove(found))
+        };
+        listeners.iter().map(place_of).collect()
+    }
+
+    /// Opens what `server` names and has no place; on an error, none of it.
+    fn open_new(&self, server: &Server, places: &[Option<usize>]) -> Result<Vec<Listening>, StartError> {
+        let new: Vec<&Listener> = server
+            .listeners
+            .iter()
+            .zip(places)
+            .filter(|(_, place)| place.is_none())
+            .map(|(new, _)| new)
+            .collect();
+        let bound = server.bind(new.iter().copied())?;
+        let open = |(bound, listener): (Bound, &Listener)| self.starter.open(bound, listener.clone());
+        let opened: Vec<Listening> = bound.into_iter().zip(new).map(open).collect::<Result<_, _>>()?;
+        opened.iter().for_each(|listening| self.background.start(&listening.responder.load()));
+        Ok(opened)
+    }
+
+    fn close(&self, mut listening: Listening) {
+        listening.drain();
+        let grace = self.starter.limits.grace;
+        self.starter.runtime.spawn(async move {
+            tokio::select! {
+                () = listening.reaper.all_done() => {}
+                () = sleep(grace) => {}
+            }
+        });
+    }
+
+    /// Ends the background futures that no responder holds, once no query can wait for them.
+    fn forget(&self) {
+        let all: Vec<Current> =
+            self.listeners.iter().map(|listening| Arc::clone(&listening.responder)).collect();
+        let (background, deadline) = (Arc::clone(&self.background), self.starter.limits.deadline);
+        self.starter.runtime.spawn(async move {
+            sleep(deadline).await;
+            background.keep(&all);
+        });
+    }
+
+    /// Takes nothing new, finishes what has begun for as long as [`Limits::grace`](crate::Limits::grace) allows, and
+    /// ends the rest.
     pub async fn shutdown(mut self) {
-        self.drain();
+        self.listeners.iter().for_each(Listening::drain);
         // On the server's own runtime: the caller's need not have a clock.
-        let limit = self.limits.grace;
-        let mut grace = self.runtime.spawn(async move { sleep(limit).await });
+        let limit = self.starter.limits.grace;
+        let mut grace = self.starter.runtime.spawn(async move { sleep(limit).await });
+        let all_done = async {
+            for listening in &mut self.listeners {
+                listening.reaper.all_done().await;
+            }
+        };
         tokio::select! {
-            () = self.reaper.all_done() => grace.abort(),
+            () = all_done => grace.abort(),
             _ = &mut grace => {}
         }
     }
@@ -95,8 +170,8 @@ impl Running {
 
     /// What the server has done so far.
     pub fn counters(&self) -> Counters {
-        let [accepted, refused, evicted, panics] = self.connections.counts();
-        let connections = self.connections.open();
+        let [accepted, refused, evicted, panics] = self.starter.connections.counts();
+        let connections = self.starter.connections.open();
         let mut sum = Counters { connections, accepted, refused, evicted, panics, ..Counters::default() };
         for listening in &self.listeners {
             sum.tcp += listening.tcp.traffic();
@@ -107,21 +182,30 @@ impl Running {
         }
         sum
     }
+}
 
+impl Listening {
+    /// Takes nothing new.
     fn drain(&self) {
         self.reaper.enter(Phase::Draining);
-        for (socket, _) in self.listeners.iter().flat_map(|listening| &listening.udp) {
+        for (socket, _) in &self.udp {
             // Wakes the worker, at no cost to any query before. Linux calls the socket unconnected, and does it.
             let _ = SockRef::from(socket.as_ref()).shutdown(Shutdown::Read);
         }
     }
 }
 
-impl Drop for Running {
+impl Drop for Listening {
     fn drop(&mut self) {
         self.drain();
         self.reaper.enter(Phase::Ended);
-        self.connections.abort_all();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.listeners.clear();
+        self.starter.connections.abort_all();
         self.background.keep(&[]);
         if let Some(runtime) = self.own_runtime.take() {
             runtime.shutdown_background();

@@ -35,19 +35,25 @@ use crate::udp::Worker;
 /// ```
 #[derive(Debug)]
 pub struct Server {
-    listeners: Vec<(SocketAddr, Arc<Responder>)>,
-    workers: usize,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) workers: usize,
     limits: Limits,
 }
 
+/// One address to be served.
+#[derive(Clone, Debug)]
+pub(crate) struct Listener {
+    pub(crate) address: SocketAddr,
+    pub(crate) responder: Arc<Responder>,
+    /// Sockets and threads for UDP, where not as many as everywhere.
+    pub(crate) workers: Option<usize>,
+}
+
 /// What every listener needs to start.
-struct Starter<'a> {
-    server: &'a Server,
-    runtime: Handle,
-    connections: Arc<Connections>,
-    life: Life,
-    /// The processor of each worker; empty where the scheduler is to decide.
-    cpus: Vec<usize>,
+pub(crate) struct Starter {
+    pub(crate) runtime: Handle,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) limits: Limits,
 }
 
 impl Server {
@@ -62,11 +68,19 @@ impl Server {
     /// Port 0 takes one that is free; [`Running::local_addrs`] then says which. An address of all zeros is all of
     /// this machine's, of its own family only: `[::]` does not include IPv4.
     pub fn listen(mut self, address: SocketAddr, responder: Arc<Responder>) -> Server {
-        self.listeners.push((address, responder));
+        self.listeners.push(Listener { address, responder, workers: None });
         self
     }
 
-    /// Sets how many threads each address has for UDP; at least one.
+    /// Sets how many threads the address named last has for UDP; at least one.
+    pub fn workers_there(mut self, workers: usize) -> Server {
+        if let Some(listener) = self.listeners.last_mut() {
+            listener.workers = Some(workers.max(1));
+        }
+        self
+    }
+
+    /// Sets how many threads each address has for UDP where nothing else is said; at least one.
     pub fn workers(mut self, workers: usize) -> Server {
         self.workers = workers.max(1);
         self
@@ -86,80 +100,73 @@ impl Server {
     ///
     /// [`StartError`]; nothing listens then.
     pub fn start(self) -> Result<Running, StartError> {
-        let bound = self.bind_all()?;
+        let bound = self.bind(&self.listeners)?;
         let own = if Handle::try_current().is_ok() { None } else { Some(runtime()?) };
         let runtime = own.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone());
-        let (life, reaper) = life::begin();
         let most = descriptors::connections(self.limits.connections);
         let connections = Connections::new(most, self.limits.connections_per_client);
-        let starter = Starter { server: &self, runtime, connections, life, cpus: self.cpus() };
-        let (connections, runtime) = (Arc::clone(&starter.connections), starter.runtime.clone());
-        let mut running = Running::new(connections, reaper, self.limits, runtime, own);
+        let mut running = Running::new(Starter { runtime, connections, limits: self.limits }, own);
         // A start that fails here drops `running`, which ends what has started.
-        for (bound, (_, responder)) in bound.into_iter().zip(&self.listeners) {
-            starter.listen(bound, responder, &mut running)?;
+        for (bound, listener) in bound.into_iter().zip(self.listeners) {
+            running.listen(bound, listener)?;
         }
         Ok(running)
     }
 
-    fn bind_all(&self) -> Result<Vec<Bound>, StartError> {
-        self.listeners.iter().map(|(address, _)| bind(*address, self.workers)).collect()
-    }
-
-    /// Where each processor has a worker, it keeps it: its caches stay warm. Where there are fewer workers, the
-    /// scheduler knows better which processors are free.
-    fn cpus(&self) -> Vec<usize> {
-        let mut cpus = sys::allowed_cpus();
-        if self.workers < cpus.len() {
-            cpus.clear();
-        }
-        cpus
+    /// Binds all, or none.
+    pub(crate) fn bind<'a>(
+        &self,
+        listeners: impl IntoIterator<Item = &'a Listener>,
+    ) -> Result<Vec<Bound>, StartError> {
+        let workers = |listener: &Listener| listener.workers.unwrap_or(self.workers);
+        listeners.into_iter().map(|listener| bind(listener.address, workers(listener))).collect()
     }
 }
 
-impl Starter<'_> {
-    fn listen(
-        &self,
-        bound: Bound,
-        responder: &Arc<Responder>,
-        running: &mut Running,
-    ) -> Result<(), StartError> {
+impl Starter {
+    /// Serves `bound` from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Thread`]; what has been started ends.
+    pub(crate) fn open(&self, bound: Bound, listener: Listener) -> Result<Listening, StartError> {
+        let (life, reaper) = life::begin();
         let mut listening = Listening {
+            asked: listener.address,
             address: bound.address,
-            responder: Arc::new(ArcSwap::new(Arc::clone(responder))),
+            responder: Arc::new(ArcSwap::new(listener.responder)),
             udp: Vec::new(),
             tcp: Arc::new(Tally::default()),
+            reaper,
         };
-        let acceptor = self.acceptor(bound.tcp, &listening).map_err(StartError::Thread)?;
-        let sockets: Vec<_> = bound.udp.into_iter().map(Arc::new).collect();
-        let workers: Vec<Worker> = sockets
-            .iter()
-            .enumerate()
-            .map(|(n, socket)| {
-                let tally = Arc::new(Tally::default());
-                listening.udp.push((Arc::clone(socket), Arc::clone(&tally)));
-                Worker {
-                    socket: Arc::clone(socket),
-                    local: bound.address,
-                    responder: Arc::clone(&listening.responder),
-                    tally,
-                    runtime: self.runtime.clone(),
-                    deadline: self.server.limits.deadline,
-                    life: self.life.clone(),
-                    cpu: self.cpus.get(n % self.cpus.len().max(1)).copied(),
-                }
-            })
-            .collect();
-        running.add(listening);
-        for (n, worker) in workers.into_iter().enumerate() {
+        let acceptor = self.acceptor(bound.tcp, &listening, &life).map_err(StartError::Thread)?;
+        let cpus = cpus(bound.udp.len());
+        for (n, socket) in bound.udp.into_iter().enumerate() {
+            let (socket, tally) = (Arc::new(socket), Arc::new(Tally::default()));
+            listening.udp.push((Arc::clone(&socket), Arc::clone(&tally)));
+            let worker = Worker {
+                socket,
+                local: bound.address,
+                responder: Arc::clone(&listening.responder),
+                tally,
+                runtime: self.runtime.clone(),
+                deadline: self.limits.deadline,
+                life: life.clone(),
+                cpu: cpus.get(n % cpus.len().max(1)).copied(),
+            };
             let thread = thread::Builder::new().name(format!("dns-udp-{n}"));
             thread.spawn(|| worker.run()).map_err(StartError::Thread)?;
         }
         self.runtime.spawn(acceptor.run());
-        Ok(())
+        Ok(listening)
     }
 
-    fn acceptor(&self, listener: std::net::TcpListener, listening: &Listening) -> io::Result<Acceptor> {
+    fn acceptor(
+        &self,
+        listener: std::net::TcpListener,
+        listening: &Listening,
+        life: &Life,
+    ) -> io::Result<Acceptor> {
         let _runtime = self.runtime.enter();
         Ok(Acceptor {
             listener: tokio::net::TcpListener::from_std(listener)?,
@@ -167,11 +174,23 @@ impl Starter<'_> {
             service: Arc::new(Service {
                 responder: Arc::clone(&listening.responder),
                 tally: Arc::clone(&listening.tcp),
-                limits: self.server.limits,
+                limits: self.limits,
             }),
-            life: self.life.clone(),
+            life: life.clone(),
         })
     }
+}
+
+/// The processor of each worker; none where the scheduler is to decide.
+///
+/// Where each processor has a worker, it keeps it: its caches stay warm. Where there are fewer workers, the scheduler
+/// knows better which processors are free.
+fn cpus(workers: usize) -> Vec<usize> {
+    let mut cpus = sys::allowed_cpus();
+    if workers < cpus.len() {
+        cpus.clear();
+    }
+    cpus
 }
 
 impl Default for Server {

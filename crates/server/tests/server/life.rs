@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -86,6 +86,35 @@ fn replacing_under_load_loses_no_query() {
     }
     done.store(true, Ordering::Relaxed);
     assert!(clients.into_iter().all(|client| client.join().unwrap() > 100));
+}
+
+#[test]
+fn an_update_keeps_opens_and_closes_addresses() {
+    let [stays, goes, comes] = [(); 3].map(|()| free_address());
+    let server = Server::new().workers(1).listen(goes, Oracle::new(1).responder());
+    let mut running = server.listen(stays, Oracle::new(2).responder()).start().unwrap();
+    let (mut kept, mut closed) = (tcp(stays), tcp(goes));
+    ask_tcp(&mut closed, 0, "www").unwrap();
+    let server = Server::new().workers(1).listen(stays, Oracle::new(3).responder());
+    running.update(server.listen(comes, Oracle::new(4).responder())).unwrap();
+    assert_eq!(running.local_addrs(), [stays, comes]);
+    assert_eq!(tail(&ask_tcp(&mut kept, 0, "www").unwrap()), [192, 0, 2, 3]);
+    assert_eq!(tail(&ask(&udp(comes), 0, "www").unwrap()), [192, 0, 2, 4]);
+    assert!(is_closed(&mut closed));
+    eventually("the old address is free", || UdpSocket::bind(goes).is_ok());
+    shut_down(running);
+}
+
+#[test]
+fn an_update_that_cannot_open_an_address_changes_nothing() {
+    let (mut running, address, _) = loopback();
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let free = free_address();
+    let server = Server::new().workers(1).listen(free, Oracle::new(2).responder());
+    let server = server.listen(taken.local_addr().unwrap(), Oracle::new(3).responder());
+    assert!(matches!(running.update(server), Err(StartError::InUse { .. })));
+    assert_eq!(tail(&ask(&udp(address), 0, "www").unwrap()), [192, 0, 2, 1]);
+    UdpSocket::bind(free).unwrap();
 }
 
 #[test]
@@ -220,4 +249,9 @@ fn a_plugins_background_runs_once_and_ends_with_its_last_responder() {
     eventually("the first has ended", || count.load(Ordering::SeqCst) == 1);
     shut_down(running);
     eventually("the second has ended", || count.load(Ordering::SeqCst) == 0);
+}
+
+/// An address that nobody has.
+fn free_address() -> SocketAddr {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
