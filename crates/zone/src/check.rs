@@ -273,9 +273,9 @@ impl<'a> Set<'a> {
     /// Whether the record is there already, or is one too many.
     fn record_problem(&mut self, entry: &Entry<'a>) -> Option<Problem> {
         if self.seen.is_empty() {
-            self.seen.insert(canonical(&self.first));
+            self.seen.insert(canonical(self.first.rtype, self.first.rdata));
         }
-        if !self.seen.insert(canonical(entry)) {
+        if !self.seen.insert(canonical(entry.rtype, entry.rdata)) {
             return Some(Problem::Duplicate);
         }
         match entry.rtype {
@@ -301,12 +301,12 @@ impl<'a> From<(&'a Name, Type, Ttl, &'a [u8])> for Entry<'a> {
 }
 
 /// RFC 4034 §2.5, and the types it replaced.
-fn may_be_beside_cname(rtype: Type) -> bool {
+pub(crate) fn may_be_beside_cname(rtype: Type) -> bool {
     matches!(rtype, Type::CNAME | Type::RRSIG | Type::NSEC | Type::SIG | Type::NXT | Type::KEY)
 }
 
 /// The hashed names of a zone whose apex has a DNAME (RFC 5155 §3).
-fn may_be_below_dname(rtype: Type) -> bool {
+pub(crate) fn may_be_below_dname(rtype: Type) -> bool {
     matches!(rtype, Type::NSEC3 | Type::RRSIG)
 }
 
@@ -319,16 +319,16 @@ fn contains(marks: &HashSet<Key>, name: &Name) -> bool {
 }
 
 /// The data with its names in lower case (RFC 4034 §6.2), so that equal records have equal octets.
-fn canonical<'a>(entry: &Entry<'a>) -> Cow<'a, [u8]> {
-    let lowered = RdataNames::of(entry.rtype).and_then(|shape| {
-        let start = shape.skip(entry.rdata)?;
-        let mut rest = entry.rdata.get(start..)?;
+pub(crate) fn canonical(rtype: Type, rdata: &[u8]) -> Cow<'_, [u8]> {
+    let lowered = RdataNames::of(rtype).and_then(|shape| {
+        let start = shape.skip(rdata)?;
+        let mut rest = rdata.get(start..)?;
         for _ in 0..shape.names {
             rest = Name::split(rest).ok()?.1;
         }
-        let mut octets = entry.rdata.to_vec();
-        octets.get_mut(start..entry.rdata.len() - rest.len())?.make_ascii_lowercase();
+        let mut octets = rdata.to_vec();
+        octets.get_mut(start..rdata.len() - rest.len())?.make_ascii_lowercase();
         Some(octets)
     });
-    lowered.map_or(Cow::Borrowed(entry.rdata), Cow::Owned)
+    lowered.map_or(Cow::Borrowed(rdata), Cow::Owned)
 }

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use cartonym_wire::{Name, Ttl, Type};
+use cartonym_wire::{Hasher, Name, Ttl, Type};
 
-use crate::node::Node;
+use crate::node::{Node, read_u32};
 use crate::walk::Rr;
-use crate::zone::Zone;
+use crate::zone::{EditError, Zone};
 
 /// What leads from one version of a zone to another.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,6 +65,77 @@ impl Zone {
         });
         Some(Difference { from: before.version()?, to: self.version()?, removed, added })
     }
+
+    /// The zone that a difference leads to; none where it begins with another version than this one.
+    pub fn advance(&self, difference: &Difference, hasher: Hasher) -> Option<Zone> {
+        if self.version()? != difference.from {
+            return None;
+        }
+        let mut edit = self.edit(hasher);
+        for rr in difference.removed.iter() {
+            edit.remove_record(rr.owner, rr.rtype, rr.rdata).ok().filter(|was_there| *was_there)?;
+        }
+        for rr in difference.added.iter() {
+            edit.add(rr.owner, rr.rtype, rr.ttl, rr.rdata).ok().filter(|is_new| *is_new)?;
+        }
+        edit.finish().with_version(&difference.to, hasher).ok()
+    }
+
+    /// With another SOA.
+    pub(crate) fn with_version(&self, soa: &Soa, hasher: Hasher) -> Result<Zone, EditError> {
+        let mut edit = self.edit(hasher);
+        edit.remove_set(self.origin(), Type::SOA)?;
+        edit.add(self.origin(), Type::SOA, soa.ttl, &soa.rdata)?;
+        Ok(edit.finish())
+    }
+}
+
+impl Difference {
+    /// Whether both versions have the same records, the SOA among them.
+    pub fn is_empty(&self) -> bool {
+        self.from == self.to && self.removed.is_empty() && self.added.is_empty()
+    }
+
+    /// Writes it down, for [`Difference::read`].
+    pub fn write(&self, out: &mut Vec<u8>) {
+        for soa in [&self.from, &self.to] {
+            // RDATA of a zone fits into a message, and so its length into two octets.
+            out.extend_from_slice(&soa.ttl.as_secs().to_be_bytes());
+            out.extend_from_slice(&(soa.rdata.len() as u16).to_be_bytes());
+            out.extend_from_slice(&soa.rdata);
+        }
+        out.extend_from_slice(&(self.removed.bytes.len() as u64).to_be_bytes());
+        out.extend_from_slice(&self.removed.bytes);
+        out.extend_from_slice(&self.added.bytes);
+    }
+
+    /// What [`Difference::write`] has written; none for other octets.
+    pub fn read(octets: &[u8]) -> Option<Difference> {
+        let (from, rest) = Soa::split(octets)?;
+        let (to, rest) = Soa::split(rest)?;
+        let (len, rest) = rest.split_first_chunk()?;
+        let (removed, added) = rest.split_at_checked(usize::try_from(u64::from_be_bytes(*len)).ok()?)?;
+        Some(Difference { from, to, removed: Records::read(removed)?, added: Records::read(added)? })
+    }
+}
+
+impl Soa {
+    /// Makes it the next version's (RFC 1982 §3.1); 0 is left out, as to some it means no serial at all.
+    pub(crate) fn raise(&mut self) {
+        self.serial = self.serial.wrapping_add(1).max(1);
+        let at = self.rdata.len().checked_sub(20);
+        if let Some(octets) = at.and_then(|at| self.rdata.get_mut(at..at + 4)) {
+            octets.copy_from_slice(&self.serial.to_be_bytes());
+        }
+    }
+
+    fn split(octets: &[u8]) -> Option<(Soa, &[u8])> {
+        let ([a, b, c, d, e, f], rest) = octets.split_first_chunk()?;
+        let (rdata, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([*e, *f])))?;
+        let serial = read_u32(rdata, rdata.len().checked_sub(20)?);
+        let ttl = Ttl::from_secs(u32::from_be_bytes([*a, *b, *c, *d]));
+        Some((Soa { serial, ttl, rdata: rdata.into() }, rest))
+    }
 }
 
 fn compare(old: &Node, new: &Node, removed: &mut Records, added: &mut Records) {
@@ -85,6 +156,16 @@ impl Records {
         self.bytes.extend_from_slice(&len.to_be_bytes());
         self.bytes.extend_from_slice(rr.rdata);
         self.len += 1;
+    }
+
+    /// Records in one block, if it is nothing else.
+    fn read(bytes: &[u8]) -> Option<Records> {
+        let (mut rest, mut len) = (bytes, 0);
+        while !rest.is_empty() {
+            rest = split(rest)?.1;
+            len += 1;
+        }
+        Some(Records { bytes: bytes.to_vec(), len })
     }
 
     /// The records in their order.

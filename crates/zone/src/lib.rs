@@ -14,6 +14,7 @@ mod node;
 mod table;
 mod tables;
 mod tree;
+mod update;
 mod walk;
 mod zone;
 
@@ -23,5 +24,6 @@ pub use load::{LoadError, inspect, load};
 pub use node::{Policy, RrSet, SetTooLarge};
 pub use table::{RecordTable, Snapshot};
 pub use tables::Tables;
+pub use update::Updated;
 pub use walk::{Place, Rr};
 pub use zone::{EditError, Zone, ZoneEdit};

@@ -129,6 +129,13 @@ impl Zone {
         node.map(|node| node.sets().map(|set| set.rtype).collect()).unwrap_or_default()
     }
 
+    /// Whether there are names below this one.
+    pub(crate) fn has_names_below(&self, owner: &Name, hasher: Hasher) -> bool {
+        let qname = Qname::new(owner);
+        let node = self.nodes.get(hasher.hash(qname.name()), qname.name());
+        node.is_some_and(|node| node.children() > 0)
+    }
+
     /// Octets in memory, without the allocator's.
     pub fn octets(&self) -> usize {
         self.nodes.octets()
