@@ -12,13 +12,15 @@ use cartonym::responder::tsig::Keyring;
 use cartonym::responder::{Chain, Limits, Responder, ResponderBuilder};
 use cartonym::wire::NameBuf;
 
-use crate::registries::{OpenError, Registries};
+use crate::registries::{Open, OpenError, Registries};
 
 /// What a Corefile asks for, ready to be served.
 pub(crate) struct Configuration {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) pages: Vec<Page>,
     pub(crate) registries: Arc<Registries>,
+    /// What the plugins have in common.
+    pub(crate) shared: Shared,
 }
 
 /// One address, and what answers there.
@@ -26,6 +28,8 @@ pub(crate) struct Listener {
     pub(crate) scheme: Scheme,
     pub(crate) address: SocketAddr,
     pub(crate) responder: Arc<Responder>,
+    /// Sockets for UDP; as many as processors if none.
+    pub(crate) sockets: Option<usize>,
     /// The server blocks' keys, as they are printed at the start.
     pub(crate) zones: Vec<NameBuf>,
 }
@@ -49,17 +53,18 @@ pub(crate) enum ConfigurationError {
 }
 
 impl Configuration {
-    /// Opens the registries, and makes the chains.
+    /// Opens the registries that are not among `open` already, and makes the chains.
     pub(crate) async fn open(
         corefile: &Corefile,
         plugins: &Plugins,
         defaults: &Defaults,
+        open: &[Open],
     ) -> Result<Configuration, ConfigurationError> {
         // Everything is looked at once before anything is opened: a wrong word must not cost a lock on a store.
-        Configuration::assemble(corefile, plugins, defaults, &Shared::default())?;
+        Configuration::assemble(corefile, plugins, defaults, Shared::default())?;
         let shared = Shared::default();
-        shared.get::<Registries>().open(corefile).await?;
-        Ok(Configuration::assemble(corefile, plugins, defaults, &shared)?)
+        shared.get::<Registries>().open(corefile, open).await?;
+        Ok(Configuration::assemble(corefile, plugins, defaults, shared)?)
     }
 
     /// Makes the chains; registries that are not open are empty.
@@ -67,12 +72,12 @@ impl Configuration {
         corefile: &Corefile,
         plugins: &Plugins,
         defaults: &Defaults,
-        shared: &Shared,
+        shared: Shared,
     ) -> Result<Configuration, Error> {
         let mut assembly =
             Assembly { defaults, groups: BTreeMap::new(), pages: Vec::new(), plugins: Vec::new() };
         for server in &corefile.servers {
-            assembly.block(server, plugins, shared)?;
+            assembly.block(server, plugins, &shared)?;
         }
         shared.set_plugins(assembly.plugins);
         let keys = shared.get::<Keyring>().keys();
@@ -83,10 +88,11 @@ impl Configuration {
                 scheme: SCHEMES.get(scheme).copied().unwrap_or(Scheme::Dns),
                 address,
                 responder: group.builder.keys(keys.clone()).build(),
+                sockets: group.sockets,
                 zones: group.zones,
             })
             .collect();
-        Ok(Configuration { listeners, pages: assembly.pages, registries: shared.get() })
+        Ok(Configuration { listeners, pages: assembly.pages, registries: shared.get(), shared })
     }
 }
 
@@ -101,6 +107,7 @@ struct Assembly<'a> {
 
 struct Group {
     builder: ResponderBuilder,
+    sockets: Option<usize>,
     zones: Vec<NameBuf>,
 }
 
@@ -122,7 +129,7 @@ impl Assembly<'_> {
         }
         for (key, zone) in server.keys.iter().zip(&zones) {
             for address in self.addresses(key, &settings) {
-                self.route(key, zone, address, &chain, limits)?;
+                self.route(key, zone, address, &chain, limits, settings.sockets)?;
             }
         }
         Ok(())
@@ -135,6 +142,7 @@ impl Assembly<'_> {
         address: SocketAddr,
         chain: &Chain,
         limits: Limits,
+        sockets: Option<usize>,
     ) -> Result<(), Error> {
         let scheme = SCHEMES.iter().position(|scheme| *scheme == key.scheme).unwrap_or(0);
         if !SERVED.contains(&key.scheme) {
@@ -144,8 +152,11 @@ impl Assembly<'_> {
             ));
         }
         let group = self.groups.remove(&(scheme, address));
-        let group = group
-            .unwrap_or_else(|| Group { builder: Responder::builder().limits(limits), zones: Vec::new() });
+        let group = group.unwrap_or_else(|| Group {
+            builder: Responder::builder().limits(limits),
+            sockets: None,
+            zones: Vec::new(),
+        });
         if group.zones.contains(zone) {
             return Err(Error::new(
                 &key.position,
@@ -155,7 +166,9 @@ impl Assembly<'_> {
         let mut zones = group.zones;
         zones.push(*zone);
         let builder = group.builder.zone(zone, chain.clone());
-        self.groups.insert((scheme, address), Group { builder, zones });
+        // Where blocks share an address, the one that asks for most has its way.
+        let sockets = group.sockets.max(sockets);
+        self.groups.insert((scheme, address), Group { builder, sockets, zones });
         Ok(())
     }
 

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::cli::environment;
 use crate::configuration::{Configuration, Defaults};
+use crate::daemon::Daemon;
 use crate::failure::Failure;
-use crate::serve::{Daemon, log_to_stderr};
+use crate::serve::log_to_stderr;
 
 /// Tells the story; with `keep`, goes on serving until Ctrl-C.
 pub(crate) fn run(plugins: &Plugins, keep: bool) -> Result<()> {
@@ -22,7 +23,7 @@ pub(crate) fn run(plugins: &Plugins, keep: bool) -> Result<()> {
     runtime.block_on(async {
         let corefile = Corefile::parse("the demonstration", COREFILE, &Filesystem)?;
         let defaults = Defaults { port: 0 };
-        let daemon = Daemon::start(Configuration::open(&corefile, plugins, &defaults).await?).await?;
+        let daemon = Daemon::start(Configuration::open(&corefile, plugins, &defaults, &[]).await?).await?;
         let (dns, api) = match (daemon.dns_addresses().first(), daemon.api_addresses().first()) {
             (Some(dns), Some(api)) => (*dns, *api),
             _ => return Err(Failure::Demo("nothing listens".to_owned())),

@@ -23,6 +23,9 @@ pub(crate) enum Failure {
     /// Standard output is gone.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
+    /// A second signal came before the end that the first had asked for.
+    #[error("ended before all was answered")]
+    Killed,
     /// The demonstration did not go as it should.
     #[error("the demonstration failed: {0}")]
     Demo(String),
@@ -38,7 +41,11 @@ impl Failure {
         {
             eprintln!("  help: {help}");
         }
-        ExitCode::FAILURE
+        match self {
+            // CoreDNS's exit code for those who ask twice.
+            Failure::Killed => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
     }
 }
 

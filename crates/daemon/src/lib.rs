@@ -10,12 +10,16 @@
 
 mod cli;
 mod configuration;
+mod daemon;
 mod demo;
 mod directives;
 mod endpoint;
 mod failure;
 mod registries;
+mod reload;
 mod serve;
+mod signals;
+mod source;
 mod surface;
 
 use std::process::ExitCode;

@@ -46,6 +46,14 @@ pub(crate) enum BackendSettings {
 pub(crate) struct Open {
     pub(crate) settings: Settings,
     pub(crate) registry: Registry,
+    backend: Arc<dyn Backend>,
+}
+
+impl Open {
+    /// Whether both are one registry under one set of settings.
+    pub(crate) fn is(&self, other: &Open) -> bool {
+        self.settings == other.settings && Arc::ptr_eq(&self.backend, &other.backend)
+    }
 }
 
 /// The registries of one configuration, by what their directives say.
@@ -84,10 +92,13 @@ impl Configure for RegistryDirective {
 impl Registries {
     /// Opens what the configuration's directives name; two that say the same are one registry.
     ///
+    /// What is among `before` is taken from there: a store is locked by its process, so it is neither opened twice nor
+    /// closed in between.
+    ///
     /// # Errors
     ///
     /// What a directive has wrong, or a backend says.
-    pub(crate) async fn open(&self, corefile: &Corefile) -> Result<(), OpenError> {
+    pub(crate) async fn open(&self, corefile: &Corefile, before: &[Open]) -> Result<(), OpenError> {
         for directive in corefile.servers.iter().flat_map(|server| server.named(RegistryDirective::NAME)) {
             let settings = Settings::parse(directive)?;
             if self.find(&settings).is_some() {
@@ -98,11 +109,25 @@ impl Registries {
                 let message = format!("the registry in {} is set up otherwise before", settings.backend);
                 return Err(OpenError::Directive(directive.error(message)));
             }
-            let opened = settings.open().await;
-            let registry = opened.map_err(|error| OpenError::Backend(directive.error(error)))?;
-            self.open.lock().push(Open { settings, registry });
+            let opened = match self.left_of(before, &settings) {
+                Some(open) if open.settings == settings => Ok(open),
+                // The same records under other settings.
+                Some(open) => settings.open_on(open.backend).await,
+                None => settings.open().await,
+            };
+            let open = opened.map_err(|error| OpenError::Backend(directive.error(error)))?;
+            self.open.lock().push(open);
         }
         Ok(())
+    }
+
+    /// One of `before` that no directive has taken yet: with these settings, or else in the same place.
+    fn left_of(&self, before: &[Open], settings: &Settings) -> Option<Open> {
+        let taken = self.all();
+        let is_taken = |open: &Open| taken.iter().any(|other| Arc::ptr_eq(&other.backend, &open.backend));
+        let left = || before.iter().filter(|open| !is_taken(open));
+        let same = left().find(|open| open.settings == *settings);
+        same.or_else(|| left().find(|open| open.settings.backend == settings.backend)).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Open> {
@@ -182,14 +207,20 @@ impl Settings {
         Ok(())
     }
 
-    async fn open(&self) -> Result<Registry, String> {
+    async fn open(&self) -> Result<Open, String> {
         let backend: Arc<dyn Backend> = match &self.backend {
             BackendSettings::Memory => Arc::new(MemoryBackend::new()),
             BackendSettings::Embedded(folder) => {
                 Arc::new(Embedded::open(folder).map_err(|error| report(&error))?)
             }
         };
-        Registry::open(backend, self.options()).await.map_err(|error| report(&error))
+        self.open_on(backend).await
+    }
+
+    async fn open_on(&self, backend: Arc<dyn Backend>) -> Result<Open, String> {
+        let registry = Registry::open(Arc::clone(&backend), self.options()).await;
+        let registry = registry.map_err(|error| report(&error))?;
+        Ok(Open { settings: self.clone(), registry, backend })
     }
 
     fn options(&self) -> Options {

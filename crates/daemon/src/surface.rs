@@ -14,30 +14,61 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::RwLock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::failure::Failure;
 use crate::registries::Open;
 use crate::{Result, VERSION};
 
-/// Listeners of the HTTP surface that are bound, and not yet served.
+/// The HTTP surface as it is served.
+#[derive(Default)]
 pub(crate) struct Surface {
-    apis: Vec<(TcpListener, Open)>,
-    pages: Vec<(TcpListener, Vec<Page>)>,
+    served: Vec<Served>,
+}
+
+/// Listeners of an HTTP surface that are bound, and not yet served.
+pub(crate) struct Prepared(Vec<Listener>);
+
+/// One address and what is wanted there.
+struct Listener {
+    asked: SocketAddr,
+    socket: std::net::TcpListener,
+    content: Content,
+}
+
+enum Content {
+    Api(Open),
+    Pages(Pages),
+}
+
+/// The pages of one address, which a reload replaces.
+// Read once a request, and never for long: a lock does.
+type Pages = Arc<RwLock<Arc<[Page]>>>;
+
+/// One address that is served.
+struct Served {
+    listener: Listener,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
 }
 
 /// What the API's listener says to a browser.
 struct Welcome(Open);
 
 impl Surface {
-    /// Binds every address once; pages of one address share it.
-    pub(crate) async fn bind(registries: &[Open], pages: &[Page]) -> Result<Surface> {
-        let mut apis = Vec::new();
+    /// Binds every address that is not bound yet; pages of one address share it.
+    ///
+    /// # Errors
+    ///
+    /// An address that is not to be had; what is served goes on.
+    pub(crate) fn prepare(&self, registries: &[Open], pages: &[Page]) -> Result<Prepared> {
+        let mut prepared = Prepared(Vec::new());
         for open in registries {
             if let Some(address) = open.settings.api {
-                apis.push((bind(address, "the Cloud Map API").await?, open.clone()));
+                self.bind(address, "the Cloud Map API", Content::Api(open.clone()), &mut prepared)?;
             }
         }
         let mut by_address: BTreeMap<SocketAddr, Vec<Page>> = BTreeMap::new();
@@ -47,35 +78,112 @@ impl Surface {
                 there.push(page.clone());
             }
         }
-        let mut bound = Vec::new();
         for (address, pages) in by_address {
             let what = pages.first().map_or("pages", |page| page.path);
-            bound.push((bind(address, what).await?, pages));
+            let pages = Content::Pages(Arc::new(RwLock::new(pages.into())));
+            self.bind(address, what, pages, &mut prepared)?;
         }
-        Ok(Surface { apis, pages: bound })
+        Ok(prepared)
+    }
+
+    /// Binds `asked`, or shares the socket that is bound to it.
+    fn bind(&self, asked: SocketAddr, what: &str, content: Content, prepared: &mut Prepared) -> Result<()> {
+        let taken = prepared.0.iter().filter(|listener| listener.asked == asked).count();
+        let mut bound = self.served.iter().map(|served| &served.listener).filter(|old| old.asked == asked);
+        let socket = match bound.nth(taken) {
+            Some(old) => old.socket.try_clone(),
+            None => std::net::TcpListener::bind(asked).and_then(|socket| {
+                socket.set_nonblocking(true)?;
+                Ok(socket)
+            }),
+        };
+        let failed = |error| Failure::Start(format!("{what} cannot listen on {asked}: {error}"));
+        prepared.0.push(Listener { asked, socket: socket.map_err(failed)?, content });
+        Ok(())
+    }
+
+    /// Serves what is prepared from now on, and nothing else; what stays as it is does not notice.
+    pub(crate) fn serve(&mut self, prepared: Prepared) -> Result<()> {
+        let mut before = std::mem::take(&mut self.served);
+        for listener in prepared.0 {
+            let is_same = |old: &Served| listener.is_served_by(&old.listener);
+            let served = match before.iter().position(is_same).map(|at| before.remove(at)) {
+                Some(old) => {
+                    listener.hand_over(&old.listener);
+                    old
+                }
+                None => listener.serve()?,
+            };
+            self.served.push(served);
+        }
+        before.iter().for_each(Served::stop);
+        Ok(())
     }
 
     /// Where the APIs listen.
     pub(crate) fn api_addresses(&self) -> Vec<SocketAddr> {
-        self.apis.iter().filter_map(|(listener, _)| listener.local_addr().ok()).collect()
+        let apis = self.served.iter().map(|served| &served.listener);
+        let apis = apis.filter(|listener| matches!(listener.content, Content::Api(_)));
+        apis.filter_map(|listener| listener.socket.local_addr().ok()).collect()
     }
 
-    /// Serves until `stop` changes; the tasks end soon after.
-    pub(crate) fn serve(self, tasks: &mut JoinSet<()>, stop: &watch::Receiver<bool>) {
-        for (listener, open) in self.apis {
-            let config = Config {
-                account: open.settings.account.clone(),
-                region: open.settings.region.clone(),
-                ..Config::default()
-            };
-            let api = Arc::new(Api::new(open.registry.clone(), config));
-            let stopped = stopped(stop.clone());
-            tasks.spawn(cloudmap::serve(listener, api, Arc::new(Welcome(open)), Limits::default(), stopped));
-        }
-        for (listener, pages) in self.pages {
-            tasks.spawn(serve_pages(listener, pages.into(), stop.clone()));
+    /// Takes no more requests, and answers those in progress.
+    pub(crate) async fn stop(self) {
+        self.served.iter().for_each(Served::stop);
+        let all = async {
+            for served in self.served {
+                let _ = served.task.await;
+            }
+        };
+        let _ = tokio::time::timeout(STOP_TIME, all).await;
+    }
+}
+
+impl Listener {
+    /// Whether `old` does, but for its pages, what this is to do.
+    fn is_served_by(&self, old: &Listener) -> bool {
+        let is_same = match (&self.content, &old.content) {
+            (Content::Pages(_), Content::Pages(_)) => true,
+            (Content::Api(new), Content::Api(old)) => new.is(old),
+            _ => false,
+        };
+        is_same && self.asked == old.asked
+    }
+
+    fn hand_over(self, old: &Listener) {
+        if let (Content::Pages(new), Content::Pages(old)) = (self.content, &old.content) {
+            *old.write() = Arc::clone(&new.read());
         }
     }
+
+    /// Serves until the owner says stop; the task ends soon after.
+    fn serve(self) -> Result<Served> {
+        let failed = |error| Failure::Start(format!("cannot listen on {}: {error}", self.asked));
+        let socket = self.socket.try_clone().and_then(TcpListener::from_std).map_err(failed)?;
+        let (stop, stopped) = watch::channel(false);
+        let task = match &self.content {
+            Content::Api(open) => tokio::spawn(serve_api(socket, open.clone(), stopped)),
+            Content::Pages(pages) => tokio::spawn(serve_pages(socket, Arc::clone(pages), stopped)),
+        };
+        Ok(Served { listener: self, stop, task })
+    }
+}
+
+impl Served {
+    fn stop(&self) {
+        // Who has ended already needs not be told.
+        let _ = self.stop.send(true);
+    }
+}
+
+async fn serve_api(listener: TcpListener, open: Open, stop: watch::Receiver<bool>) {
+    let config = Config {
+        account: open.settings.account.clone(),
+        region: open.settings.region.clone(),
+        ..Config::default()
+    };
+    let api = Arc::new(Api::new(open.registry.clone(), config));
+    cloudmap::serve(listener, api, Arc::new(Welcome(open)), Limits::default(), stopped(stop)).await;
 }
 
 impl Fallback for Welcome {
@@ -103,7 +211,7 @@ impl Fallback for Welcome {
     }
 }
 
-async fn serve_pages(listener: TcpListener, pages: Arc<[Page]>, stop: watch::Receiver<bool>) {
+async fn serve_pages(listener: TcpListener, pages: Pages, stop: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -122,6 +230,7 @@ async fn serve_pages(listener: TcpListener, pages: Arc<[Page]>, stop: watch::Rec
         let pages = Arc::clone(&pages);
         connections.spawn(async move {
             let service = service_fn(move |request| {
+                let pages = Arc::clone(&pages.read());
                 let response = page(&pages, &request);
                 async move { Ok::<_, Infallible>(response) }
             });
@@ -156,17 +265,12 @@ fn text_response(status: StatusCode, media_type: &'static str, text: String) -> 
     response
 }
 
-async fn bind(address: SocketAddr, what: &str) -> Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| Failure::Start(format!("{what} cannot listen on {address}: {error}")))
-}
-
 async fn stopped(mut stop: watch::Receiver<bool>) {
     // A sender that is gone has nobody left to serve for.
     let _ = stop.wait_for(|stopped| *stopped).await;
 }
 
+const STOP_TIME: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const HEAD_TIME: Duration = Duration::from_secs(10);
 const CONNECTION_TIME: Duration = Duration::from_secs(300);

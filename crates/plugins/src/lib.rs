@@ -21,6 +21,7 @@ pub use cartonym_plugin_log as log;
 pub use cartonym_plugin_minimal as minimal;
 pub use cartonym_plugin_nsid as nsid;
 pub use cartonym_plugin_registry as registry;
+pub use cartonym_plugin_reload as reload;
 pub use cartonym_plugin_rewrite as rewrite;
 pub use cartonym_plugin_secondary as secondary;
 pub use cartonym_plugin_template as template;
@@ -31,6 +32,7 @@ pub use cartonym_plugin_whoami as whoami;
 /// The plugins of this package, in their order of execution.
 pub fn standard() -> Plugins {
     Plugins::none()
+        .with::<reload::Reload>()
         .with::<nsid::Nsid>()
         .with::<bufsize::Bufsize>()
         .with::<errors::Errors>()

@@ -14,6 +14,26 @@ use serde_json::{Value, json};
 /// A program that ends with the test.
 pub(crate) struct Process(pub(crate) Child);
 
+impl Process {
+    /// Sends a signal, such as `TERM`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").arg(format!("-{signal}")).arg(pid).status().unwrap().success());
+    }
+
+    /// Waits for the end: the exit code, none after a signal.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        let end = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < end {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the daemon does not end");
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -41,22 +61,35 @@ impl Daemon {
 
     /// Sends a signal, such as `TERM`.
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.process.0.id().to_string();
-        assert!(Command::new("kill").arg(format!("-{signal}")).arg(pid).status().unwrap().success());
+        self.process.signal(signal);
     }
 
     /// Waits for the end: the exit code, none after a signal.
     pub(crate) fn wait(&mut self) -> Option<i32> {
-        let end = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < end {
-            if let Some(status) = self.process.0.try_wait().unwrap() {
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("the daemon does not end");
+        self.process.wait()
     }
 
+    /// A namespace `shop.example` with a service `web`: the service's id.
+    pub(crate) fn service(&self) -> Value {
+        self.client().service()
+    }
+
+    pub(crate) fn register(&self, service: &Value, host: u8) {
+        self.client().register(service, host);
+    }
+
+    fn client(&self) -> Client {
+        Client { dns: self.dns, api: self.api }
+    }
+}
+
+/// Where a daemon is.
+pub(crate) struct Client {
+    pub(crate) dns: SocketAddr,
+    pub(crate) api: SocketAddr,
+}
+
+impl Client {
     /// One call of the API that succeeds.
     pub(crate) fn call(&self, operation: &str, request: Value) -> Value {
         let body = request.to_string();

@@ -1,0 +1,149 @@
+//! A daemon at work: DNS, and the HTTP surface beside it.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use cartonym::corefile::Scheme;
+use cartonym::plugin::Shared;
+use cartonym::server::{Running, Server};
+
+use crate::cli::environment;
+use crate::configuration::{Configuration, Listener};
+use crate::failure::Failure;
+use crate::registries::{Open, report};
+use crate::source::Source;
+use crate::surface::Surface;
+use crate::{Result, VERSION};
+
+/// A daemon whose sockets are open.
+pub(crate) struct Daemon {
+    dns: Running,
+    zones: Vec<String>,
+    registries: Vec<Open>,
+    surface: Surface,
+    shared: Shared,
+}
+
+impl Daemon {
+    /// Binds every address, and serves.
+    pub(crate) async fn start(configuration: Configuration) -> Result<Daemon> {
+        let registries = configuration.registries.all();
+        let mut surface = Surface::default();
+        let prepared = surface.prepare(&registries, &configuration.pages)?;
+        let zones = zone_lines(&configuration.listeners);
+        let server = server(configuration.listeners);
+        let dns = server.start().map_err(|error| Failure::Start(report(&error)))?;
+        surface.serve(prepared)?;
+        Ok(Daemon { dns, zones, registries, surface, shared: configuration.shared })
+    }
+
+    /// Serves another configuration from now on; no query is lost.
+    ///
+    /// # Errors
+    ///
+    /// An address that is not to be had; all is as before then.
+    pub(crate) fn update(&mut self, configuration: Configuration) -> Result<()> {
+        let registries = configuration.registries.all();
+        let prepared = self.surface.prepare(&registries, &configuration.pages)?;
+        let zones = zone_lines(&configuration.listeners);
+        let server = server(configuration.listeners);
+        self.dns.update(server).map_err(|error| Failure::Start(report(&error)))?;
+        self.surface.serve(prepared)?;
+        (self.zones, self.registries, self.shared) = (zones, registries, configuration.shared);
+        Ok(())
+    }
+
+    /// What the plugins of the configuration have in common.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The registries that are open, for a configuration that wants them too.
+    pub(crate) fn registries(&self) -> &[Open] {
+        &self.registries
+    }
+
+    /// Where DNS listens.
+    pub(crate) fn dns_addresses(&self) -> Vec<SocketAddr> {
+        self.dns.local_addrs()
+    }
+
+    /// Where the APIs listen.
+    pub(crate) fn api_addresses(&self) -> Vec<SocketAddr> {
+        self.surface.api_addresses()
+    }
+
+    /// Answers what is in progress, and lets go of everything.
+    pub(crate) async fn stop(self) {
+        // The API first: what it acknowledges, DNS still answers.
+        self.surface.stop().await;
+        self.dns.shutdown().await;
+    }
+
+    /// Says on standard output what is served.
+    pub(crate) fn greet(&self, source: &Source) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        if !matches!(source, Source::Default { .. }) {
+            for zone in &self.zones {
+                writeln!(out, "{zone}")?;
+            }
+            writeln!(out, "cartonym-{VERSION}")?;
+            return Ok(());
+        }
+        writeln!(out, "cartonym {VERSION}")?;
+        for address in self.dns_addresses() {
+            writeln!(out, "  DNS   {address}, UDP and TCP")?;
+        }
+        for (address, open) in self.api_addresses().iter().zip(&self.registries) {
+            let model = open.registry.model();
+            let (namespaces, instances) = (model.namespaces().len(), model.instance_count());
+            writeln!(out, "  API   http://{address}")?;
+            writeln!(
+                out,
+                "  data  {} ({namespaces} namespaces, {instances} instances)",
+                open.settings.backend
+            )?;
+        }
+        if let (Some(dns), Some(api)) = (self.dns_addresses().first(), self.api_addresses().first()) {
+            writeln!(out, "\nTry next, in another terminal:\n")?;
+            writeln!(out, "{}", environment(&format!("http://{api}")))?;
+            writeln!(out, "aws servicediscovery create-public-dns-namespace --name shop.example")?;
+            writeln!(out, "dig @{} -p {} shop.example SOA", dns.ip(), dns.port())?;
+        }
+        out.flush()?;
+        Ok(())
+    }
+}
+
+/// What is to be listened to.
+fn server(listeners: Vec<Listener>) -> Server {
+    let listen = |server: Server, listener: Listener| {
+        let server = server.listen(listener.address, listener.responder);
+        match listener.sockets {
+            Some(sockets) => server.workers_there(sockets),
+            None => server,
+        }
+    };
+    listeners.into_iter().fold(Server::new(), listen)
+}
+
+/// The lines that CoreDNS prints for the zones, each once.
+fn zone_lines(listeners: &[Listener]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for listener in listeners {
+        for zone in &listener.zones {
+            let line = zone_line(listener.scheme, &zone.to_string(), listener.address);
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    lines
+}
+
+/// The line that CoreDNS prints for a zone.
+fn zone_line(scheme: Scheme, zone: &str, address: SocketAddr) -> String {
+    let scheme = if scheme == Scheme::Dns { String::new() } else { format!("{}://", scheme.name()) };
+    let on = if address.ip().is_unspecified() { String::new() } else { format!(" on {}", address.ip()) };
+    format!("{scheme}{zone}:{}{on}", address.port())
+}

@@ -1,0 +1,113 @@
+//! Reading the configuration again: on SIGUSR1, and by the clock where the Corefile says `reload`.
+
+use std::fmt::Write;
+use std::hash::{BuildHasher, RandomState};
+
+use cartonym::corefile::{Corefile, Directive};
+use cartonym::plugins::Plugins;
+use cartonym::plugins::reload::Schedule;
+use sha2::{Digest, Sha512};
+
+use crate::Result;
+use crate::configuration::{Configuration, Defaults};
+use crate::daemon::Daemon;
+use crate::registries::report;
+use crate::source::Source;
+
+/// Knows where the configuration comes from, and what it was.
+pub(crate) struct Reloader<'a> {
+    source: Source,
+    plugins: &'a Plugins,
+    defaults: Defaults,
+    /// What was read last, whether it is served or was refused: a mistake is reported once.
+    seen: String,
+    /// Uniform; where in its jitter this daemon looks, so that many do not all at once.
+    random: u64,
+}
+
+impl<'a> Reloader<'a> {
+    /// A reloader whose daemon serves `corefile`.
+    pub(crate) fn new(
+        source: Source,
+        corefile: &Corefile,
+        plugins: &'a Plugins,
+        defaults: Defaults,
+    ) -> Reloader<'a> {
+        let random = RandomState::new().hash_one(0);
+        Reloader { source, plugins, defaults, seen: fingerprint(corefile), random }
+    }
+
+    /// Ends when it is time to look whether the configuration has changed; never, where nobody asks for that.
+    pub(crate) async fn due(&self, daemon: &Daemon) {
+        match daemon.shared().get::<Schedule>().interval(self.random) {
+            Some(interval) => tokio::time::sleep(interval).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Serves what the source says by now, if it says something new.
+    pub(crate) async fn look(&mut self, daemon: &mut Daemon) {
+        let read = self.source.parse();
+        let seen = read.as_ref().map_or_else(|error| report(error), fingerprint);
+        if seen != self.seen {
+            self.serve(read, seen, daemon).await;
+        }
+    }
+
+    /// Serves what the source says by now.
+    pub(crate) async fn reload(&mut self, daemon: &mut Daemon) {
+        let read = self.source.parse();
+        let seen = read.as_ref().map_or_else(|error| report(error), fingerprint);
+        self.serve(read, seen, daemon).await;
+    }
+
+    /// A configuration that is wrong is refused whole: what is served goes on.
+    async fn serve(&mut self, read: Result<Corefile>, seen: String, daemon: &mut Daemon) {
+        tracing::info!("reloading the configuration");
+        match self.try_serve(read, daemon).await {
+            Ok(()) => tracing::info!("reloaded the configuration"),
+            Err(error) => tracing::error!("not reloaded, and what was served goes on: {}", report(&error)),
+        }
+        self.seen = seen;
+    }
+
+    async fn try_serve(&self, read: Result<Corefile>, daemon: &mut Daemon) -> Result<()> {
+        let configuration =
+            Configuration::open(&read?, self.plugins, &self.defaults, daemon.registries()).await?;
+        daemon.update(configuration)
+    }
+}
+
+/// The SHA-512 of what a Corefile says, its imports included, in hexadecimal: comments and spaces do not matter.
+fn fingerprint(corefile: &Corefile) -> String {
+    let mut words = Sha512::new();
+    for server in &corefile.servers {
+        for key in &server.keys {
+            words.update(key.to_string());
+            words.update([SPACE]);
+        }
+        add(&server.directives, &mut words);
+    }
+    let mut text = String::new();
+    for octet in words.finalize() {
+        let _ = write!(text, "{octet:02x}");
+    }
+    text
+}
+
+fn add(directives: &[Directive], words: &mut Sha512) {
+    words.update([OPEN]);
+    for directive in directives {
+        for word in std::iter::once(&directive.name).chain(&directive.args) {
+            words.update(word.as_str());
+            words.update([SPACE]);
+        }
+        add(directive.block_entries(), words);
+    }
+    words.update([CLOSE]);
+}
+
+// Octets that are in no word, for UTF-8 has none of them.
+const SPACE: u8 = 0xff;
+const OPEN: u8 = 0xfe;
+const CLOSE: u8 = 0xfd;
