@@ -10,8 +10,11 @@ use cartonym::plugin::{Page, Plugin, Settings, Shared};
 use cartonym::plugins::Plugins;
 use cartonym::responder::tsig::Keyring;
 use cartonym::responder::{Chain, Limits, Responder, ResponderBuilder};
+use cartonym::server;
 use cartonym::wire::NameBuf;
 
+use crate::encryption::{Encryption, Identity};
+use crate::failure::Failure;
 use crate::registries::{Open, OpenError, Registries};
 
 /// What a Corefile asks for, ready to be served.
@@ -30,6 +33,8 @@ pub(crate) struct Listener {
     pub(crate) responder: Arc<Responder>,
     /// Sockets for UDP; as many as processors if none.
     pub(crate) sockets: Option<usize>,
+    /// What clients are shown, where the scheme is encrypted.
+    pub(crate) identity: Option<Identity>,
     /// The server blocks' keys, as they are printed at the start.
     pub(crate) zones: Vec<NameBuf>,
 }
@@ -89,10 +94,23 @@ impl Configuration {
                 address,
                 responder: group.builder.keys(keys.clone()).build(),
                 sockets: group.sockets,
+                identity: group.identity,
                 zones: group.zones,
             })
             .collect();
         Ok(Configuration { listeners, pages: assembly.pages, registries: shared.get(), shared })
+    }
+}
+
+impl Listener {
+    /// As the server takes it.
+    pub(crate) fn open(&self) -> Result<server::Listener, Failure> {
+        let responder = Arc::clone(&self.responder);
+        let listener = match &self.identity {
+            None => server::Listener::dns(self.address, responder),
+            Some(identity) => server::Listener::tls(self.address, responder, &identity.open()?),
+        };
+        Ok(self.sockets.into_iter().fold(listener, server::Listener::workers))
     }
 }
 
@@ -108,7 +126,30 @@ struct Assembly<'a> {
 struct Group {
     builder: ResponderBuilder,
     sockets: Option<usize>,
+    identity: Option<Identity>,
     zones: Vec<NameBuf>,
+}
+
+/// What a server block is to each of its listeners.
+struct Block {
+    chain: Chain,
+    limits: Limits,
+    sockets: Option<usize>,
+    encryption: Arc<Encryption>,
+}
+
+impl Block {
+    /// What clients are shown under a key's scheme, if it is encrypted.
+    fn identity(&self, key: &Key) -> Result<Option<&Identity>, Error> {
+        let scheme = key.scheme.name();
+        match (key.scheme, self.encryption.identity()) {
+            (Scheme::Dns, _) => Ok(None),
+            (Scheme::Tls, Some(identity)) => Ok(Some(identity)),
+            (Scheme::Tls, None) => Err(Error::new(&key.position, format!("{scheme}:// needs a certificate"))
+                .help("`tls CERT KEY` in the server block names it")),
+            _ => Err(Error::new(&key.position, format!("{scheme}:// is not served by this program"))),
+        }
+    }
 }
 
 impl Assembly<'_> {
@@ -127,48 +168,41 @@ impl Assembly<'_> {
         if let Some(udp_size) = settings.udp_size {
             limits.udp_size = udp_size;
         }
+        let block = Block { chain, limits, sockets: settings.sockets, encryption: settings.in_block() };
         for (key, zone) in server.keys.iter().zip(&zones) {
             for address in self.addresses(key, &settings) {
-                self.route(key, zone, address, &chain, limits, settings.sockets)?;
+                self.route(key, zone, address, &block)?;
             }
         }
         Ok(())
     }
 
-    fn route(
-        &mut self,
-        key: &Key,
-        zone: &NameBuf,
-        address: SocketAddr,
-        chain: &Chain,
-        limits: Limits,
-        sockets: Option<usize>,
-    ) -> Result<(), Error> {
+    fn route(&mut self, key: &Key, zone: &NameBuf, address: SocketAddr, block: &Block) -> Result<(), Error> {
+        let wrong = |message: String| Err(Error::new(&key.position, message));
         let scheme = SCHEMES.iter().position(|scheme| *scheme == key.scheme).unwrap_or(0);
-        if !SERVED.contains(&key.scheme) {
-            return Err(Error::new(
-                &key.position,
-                format!("{}:// is not served by this program", key.scheme.name()),
-            ));
+        let identity = block.identity(key)?;
+        let mut others = self.groups.keys().filter(|(other, at)| *other != scheme && *at == address);
+        if let Some((other, _)) = others.next().filter(|_| address.port() != 0) {
+            let other = SCHEMES.get(*other).map_or("dns", |scheme| scheme.name());
+            return wrong(format!("{address} serves {other}:// for an earlier server block already"));
         }
-        let group = self.groups.remove(&(scheme, address));
-        let group = group.unwrap_or_else(|| Group {
-            builder: Responder::builder().limits(limits),
+        let mut group = self.groups.remove(&(scheme, address)).unwrap_or_else(|| Group {
+            builder: Responder::builder().limits(block.limits),
             sockets: None,
+            identity: identity.cloned(),
             zones: Vec::new(),
         });
         if group.zones.contains(zone) {
-            return Err(Error::new(
-                &key.position,
-                format!("{key} is served by an earlier server block already"),
-            ));
+            return wrong(format!("{key} is served by an earlier server block already"));
         }
-        let mut zones = group.zones;
-        zones.push(*zone);
-        let builder = group.builder.zone(zone, chain.clone());
+        if group.identity.iter().zip(identity).any(|(shown, identity)| !shown.is(identity)) {
+            return wrong(format!("{address} has a different `tls` in an earlier server block"));
+        }
+        group.zones.push(*zone);
+        group.builder = group.builder.zone(zone, block.chain.clone());
         // Where blocks share an address, the one that asks for most has its way.
-        let sockets = group.sockets.max(sockets);
-        self.groups.insert((scheme, address), Group { builder, sockets, zones });
+        group.sockets = group.sockets.max(block.sockets);
+        self.groups.insert((scheme, address), group);
         Ok(())
     }
 
@@ -185,5 +219,3 @@ impl Assembly<'_> {
 }
 
 const SCHEMES: [Scheme; 6] = Scheme::ALL;
-/// The schemes that have a listener.
-const SERVED: [Scheme; 1] = [Scheme::Dns];

@@ -31,7 +31,7 @@ impl Daemon {
         let mut surface = Surface::default();
         let prepared = surface.prepare(&registries, &configuration.pages)?;
         let zones = zone_lines(&configuration.listeners);
-        let server = server(configuration.listeners);
+        let server = server(&configuration.listeners)?;
         let dns = server.start().map_err(|error| Failure::Start(report(&error)))?;
         surface.serve(prepared)?;
         Ok(Daemon { dns, zones, registries, surface, shared: configuration.shared })
@@ -46,7 +46,7 @@ impl Daemon {
         let registries = configuration.registries.all();
         let prepared = self.surface.prepare(&registries, &configuration.pages)?;
         let zones = zone_lines(&configuration.listeners);
-        let server = server(configuration.listeners);
+        let server = server(&configuration.listeners)?;
         self.dns.update(server).map_err(|error| Failure::Start(report(&error)))?;
         self.surface.serve(prepared)?;
         (self.zones, self.registries, self.shared) = (zones, registries, configuration.shared);
@@ -116,15 +116,8 @@ impl Daemon {
 }
 
 /// What is to be listened to.
-fn server(listeners: Vec<Listener>) -> Server {
-    let listen = |server: Server, listener: Listener| {
-        let server = server.listen(listener.address, listener.responder);
-        match listener.sockets {
-            Some(sockets) => server.workers_there(sockets),
-            None => server,
-        }
-    };
-    listeners.into_iter().fold(Server::new(), listen)
+fn server(listeners: &[Listener]) -> Result<Server> {
+    listeners.iter().try_fold(Server::new(), |server, listener| Ok(server.with(listener.open()?)))
 }
 
 /// The lines that CoreDNS prints for the zones, each once.

@@ -13,6 +13,7 @@ mod configuration;
 mod daemon;
 mod demo;
 mod directives;
+mod encryption;
 mod endpoint;
 mod failure;
 mod registries;
@@ -35,6 +36,7 @@ pub fn standard() -> Plugins {
     cartonym::plugins::standard()
         .with::<directives::Root>()
         .with::<directives::Bind>()
+        .with::<encryption::TlsDirective>()
         .with::<registries::RegistryDirective>()
 }
 

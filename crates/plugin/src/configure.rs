@@ -162,7 +162,7 @@ impl<'a> Setup<'a> {
     /// The value of this type that the plugins of the block have in common: what one of them leaves there, those
     /// that come later in the order of execution find, and the others once the server runs.
     pub fn in_block<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
-        self.settings.block.get()
+        self.settings.in_block()
     }
 
     /// `path`, from the root if it is relative.
@@ -180,6 +180,13 @@ impl<'a> Setup<'a> {
     /// What was added.
     pub fn into_parts(self) -> (Vec<Arc<dyn Plugin>>, Vec<Page>) {
         (self.plugins, self.pages)
+    }
+}
+
+impl Settings {
+    /// The value of this type that the block's directives have in common: [`Setup::in_block`].
+    pub fn in_block<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
+        self.block.get()
     }
 }
 

@@ -67,6 +67,14 @@ pub(crate) fn bind(address: SocketAddr, workers: usize) -> Result<Bound, StartEr
     }
 }
 
+/// Binds a listener alone to `address`, for a carrier that has no datagrams.
+pub(crate) fn bind_stream(address: SocketAddr) -> Result<Bound, StartError> {
+    let failed = |source| start_error(address, Protocol::Tcp, source);
+    let tcp = bind_tcp(address).map_err(failed)?;
+    let address = tcp.local_addr().map_err(failed)?;
+    Ok(Bound { address, udp: Vec::new(), tcp })
+}
+
 fn bind_both(address: SocketAddr, workers: usize) -> Result<Bound, StartError> {
     let failed = |address, protocol| move |source| start_error(address, protocol, source);
     let (udp, address) = bind_udp(address, workers).map_err(failed(address, Protocol::Udp))?;

@@ -10,7 +10,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use arc_swap::ArcSwap;
 use cartonym_plugin::{BoxFuture, Client, Messages};
@@ -34,7 +34,7 @@ pub(crate) struct Service {
 }
 
 /// One client's connection over any stream of octets.
-pub(crate) struct Connection<S> {
+pub(crate) struct Connection<S: AsyncWrite + Unpin> {
     stream: S,
     client: Client,
     place: Place,
@@ -61,6 +61,8 @@ struct Output {
     written: usize,
     /// Octets written since [`Connection::mark`] last looked.
     taken: usize,
+    /// Whether the stream itself may hold octets that the client has not taken, as one under TLS does.
+    held: bool,
 }
 
 /// What the limits in time are measured from.
@@ -113,6 +115,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// Counts its time from an earlier moment: when it was accepted, if keys had to be agreed on first.
+    pub(crate) fn since(mut self, born: Instant) -> Connection<S> {
+        self.times.born = born;
+        self
+    }
+
     /// Serves the client until it leaves, goes past a limit, or the server drains and all is answered.
     pub(crate) async fn run(self, mut life: Life) {
         // Dropped before `life`: when the server counts as done, its sockets are closed.
@@ -149,7 +157,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.mark();
         // What had come when the server began to drain has been read above.
         self.open &= serving;
-        let answered = self.output.is_empty() && self.waiting.is_empty() && self.streams.is_empty();
+        let answered = self.output.is_done() && self.waiting.is_empty() && self.streams.is_empty();
         if answered && !self.open { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
@@ -270,9 +278,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.output.is_empty() {
             let n = write(&mut self.stream, octets, context)?;
             octets = octets.get(n..).unwrap_or_default();
+            self.output.held |= n > 0;
         }
         self.output.push(octets);
-        Ok(())
+        self.output.poll_release(&mut self.stream, context)
     }
 
     /// Queues one message with its length before it.
@@ -296,7 +305,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let began = if moved { None } else { times.began };
         times.began = (!self.input.is_empty()).then(|| began.unwrap_or(now));
         let blocked = if taken >= FAIR_PART { None } else { times.blocked };
-        times.blocked = (!self.output.is_empty()).then(|| blocked.unwrap_or(now));
+        times.blocked = (!self.output.is_done()).then(|| blocked.unwrap_or(now));
         if times.blocked.is_none_or(|since| since == now) {
             self.output.taken = 0;
         }
@@ -356,17 +365,35 @@ impl Output {
         context: &mut Context<'_>,
     ) -> io::Result<bool> {
         if self.is_empty() {
+            self.poll_release(stream, context)?;
             return Ok(false);
         }
         let n = write(stream, self.octets.get(self.written..).unwrap_or_default(), context)?;
         self.written += n;
         self.taken += n;
+        self.held |= n > 0;
         if !self.is_empty() {
             return Ok(false);
         }
         self.octets = Vec::new();
         self.written = 0;
+        self.poll_release(stream, context)?;
         Ok(true)
+    }
+
+    /// Lets the stream pass on what it holds, as far as the client takes it.
+    fn poll_release(
+        &mut self,
+        stream: &mut (impl AsyncWrite + Unpin),
+        context: &mut Context<'_>,
+    ) -> io::Result<()> {
+        if self.held
+            && let Poll::Ready(released) = Pin::new(stream).poll_flush(context)
+        {
+            self.held = false;
+            released?;
+        }
+        Ok(())
     }
 
     fn push(&mut self, octets: &[u8]) {
@@ -384,6 +411,19 @@ impl Output {
 
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether the client has taken all.
+    fn is_done(&self) -> bool {
+        self.is_empty() && !self.held
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Drop for Connection<S> {
+    /// Says goodbye, which TLS wants said, whoever ends the connection; a client that takes nothing is not waited for.
+    fn drop(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        let _ = Pin::new(&mut self.stream).poll_shutdown(&mut context);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sockets, threads and the runtime around a responder.
 //!
 //! UDP is served by plain threads, one for each core and listener, that move datagrams in batches and allocate
-//! nothing between receive and send. TCP, and queries that wait for a plugin, are served by tokio. All of them are
+//! nothing between receive and send. TCP, plain or under TLS, and queries that wait for a plugin, are served by tokio. All of them are
 //! loops around the same [`Responder::respond`](cartonym_responder::Responder::respond).
 //!
 //! Linux only: receiving and sending in batches, and replying from the address asked, are its system calls.
@@ -15,16 +15,20 @@ mod descriptors;
 mod holder;
 mod life;
 mod limits;
+mod listener;
 mod moments;
 mod running;
 mod server;
 mod sys;
 mod tcp;
+mod tls;
 mod udp;
 
 pub use bind::{Protocol, StartError};
 pub use counters::{Counters, Traffic};
 pub use holder::Holder;
 pub use limits::Limits;
+pub use listener::Listener;
 pub use running::Running;
 pub use server::Server;
+pub use tls::{ClientCertificates, Tls, TlsError, Unreadable};

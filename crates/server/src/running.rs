@@ -14,7 +14,9 @@ use crate::background::Background;
 use crate::bind::{Bound, StartError};
 use crate::counters::{Counters, Tally};
 use crate::life::{Phase, Reaper};
-use crate::server::{Listener, Server, Starter};
+use crate::listener::{Carrier, Listener};
+use crate::server::{Server, Starter};
+use crate::tls::Tls;
 
 /// A server that serves, until it is shut down or dropped.
 #[must_use = "a server that is dropped ends"]
@@ -31,6 +33,7 @@ pub(crate) struct Listening {
     pub(crate) asked: SocketAddr,
     pub(crate) address: SocketAddr,
     pub(crate) responder: Current,
+    pub(crate) carrier: Carrier,
     /// The socket and the counts of each worker.
     pub(crate) udp: Vec<(Arc<UdpSocket>, Arc<Tally>)>,
     pub(crate) tcp: Arc<Tally>,
@@ -55,8 +58,8 @@ impl Running {
         Ok(())
     }
 
-    /// Answers at `listener`, counted from 0 in the order of [`Server::listen`], with `responder` from now on; gives
-    /// the one before, or none if there is no such listener.
+    /// Answers at `listener`, counted from 0 in the order of [`Server::with`], with `responder` from now on; gives the
+    /// one before, or none if there is no such listener.
     ///
     /// No query is lost: those that have begun keep the responder they have. The background futures of plugins that
     /// no responder holds any more are ended when no query can wait for them.
@@ -68,8 +71,14 @@ impl Running {
         Some(before)
     }
 
+    /// Shows clients that connect to `listener` from now on other certificates; false if there is no such listener,
+    /// or it is not under TLS.
+    pub fn replace_tls(&self, listener: usize, tls: &Tls) -> bool {
+        self.listeners.get(listener).is_some_and(|listening| listening.carrier.show(tls))
+    }
+
     /// Serves what `server` names from now on, in its order: an address that is served already keeps its sockets and
-    /// gets its responder, as by [`Running::replace`]; a new one is opened; one that is not named any more takes
+    /// gets its responder, as by [`Running::replace`], and its certificates; a new one is opened; one that is not named any more takes
     /// nothing new, finishes what has begun for as long as [`Limits::grace`](crate::Limits::grace) allows, and is
     /// closed.
     ///
@@ -87,6 +96,7 @@ impl Running {
             if let Some(listening) = &kept {
                 self.background.start(&listener.responder);
                 listening.responder.store(listener.responder);
+                listening.carrier.take(&listener.carrier);
             }
             self.listeners.extend(kept.or_else(|| opened.next()));
         }
@@ -99,9 +109,8 @@ impl Running {
     fn places_of(&self, listeners: &[Listener]) -> Vec<Option<usize>> {
         let mut left: Vec<usize> = (0..self.listeners.len()).collect();
         let place_of = |listener: &Listener| {
-            let is_same = |place: &usize| {
-                self.listeners.get(*place).is_some_and(|listening| listening.asked == listener.address)
-            };
+            let is_same =
+                |place: &usize| self.listeners.get(*place).is_some_and(|listening| listening.is(listener));
             left.iter().position(is_same).map(|found| left.remove(found))
         };
         listeners.iter().map(place_of).collect()
@@ -163,7 +172,7 @@ impl Running {
         }
     }
 
-    /// The addresses served, in the order of [`Server::listen`](crate::Server::listen), with the ports they got.
+    /// The addresses served, in the order of [`Server::with`](crate::Server::with), with the ports they got.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.listeners.iter().map(|listening| listening.address).collect()
     }
@@ -185,6 +194,11 @@ impl Running {
 }
 
 impl Listening {
+    /// Whether it is what `listener` asks for, whatever answers there.
+    fn is(&self, listener: &Listener) -> bool {
+        self.asked == listener.address && self.carrier.is(&listener.carrier)
+    }
+
     /// Takes nothing new.
     fn drain(&self) {
         self.reaper.enter(Phase::Draining);

@@ -9,13 +9,14 @@ use arc_swap::ArcSwap;
 use cartonym_responder::Responder;
 use tokio::runtime::{Handle, Runtime};
 
-use crate::bind::{Bound, StartError, bind};
+use crate::bind::{Bound, StartError, bind, bind_stream};
 use crate::connection::Service;
 use crate::connections::Connections;
 use crate::counters::Tally;
 use crate::descriptors;
 use crate::life::{self, Life};
 use crate::limits::Limits;
+use crate::listener::{Carrier, Listener};
 use crate::running::{Listening, Running};
 use crate::sys;
 use crate::tcp::Acceptor;
@@ -40,15 +41,6 @@ pub struct Server {
     limits: Limits,
 }
 
-/// One address to be served.
-#[derive(Clone, Debug)]
-pub(crate) struct Listener {
-    pub(crate) address: SocketAddr,
-    pub(crate) responder: Arc<Responder>,
-    /// Sockets and threads for UDP, where not as many as everywhere.
-    pub(crate) workers: Option<usize>,
-}
-
 /// What every listener needs to start.
 pub(crate) struct Starter {
     pub(crate) runtime: Handle,
@@ -63,20 +55,14 @@ impl Server {
         Server { listeners: Vec::new(), workers, limits: Limits::default() }
     }
 
-    /// Answers at `address`, over UDP and TCP, with `responder`.
-    ///
-    /// Port 0 takes one that is free; [`Running::local_addrs`] then says which. An address of all zeros is all of
-    /// this machine's, of its own family only: `[::]` does not include IPv4.
-    pub fn listen(mut self, address: SocketAddr, responder: Arc<Responder>) -> Server {
-        self.listeners.push(Listener { address, responder, workers: None });
-        self
+    /// Answers at `address`, over UDP and TCP, with `responder`: [`Listener::dns`].
+    pub fn listen(self, address: SocketAddr, responder: Arc<Responder>) -> Server {
+        self.with(Listener::dns(address, responder))
     }
 
-    /// Sets how many threads the address named last has for UDP; at least one.
-    pub fn workers_there(mut self, workers: usize) -> Server {
-        if let Some(listener) = self.listeners.last_mut() {
-            listener.workers = Some(workers.max(1));
-        }
+    /// Answers where and how `listener` says.
+    pub fn with(mut self, listener: Listener) -> Server {
+        self.listeners.push(listener);
         self
     }
 
@@ -118,8 +104,11 @@ impl Server {
         &self,
         listeners: impl IntoIterator<Item = &'a Listener>,
     ) -> Result<Vec<Bound>, StartError> {
-        let workers = |listener: &Listener| listener.workers.unwrap_or(self.workers);
-        listeners.into_iter().map(|listener| bind(listener.address, workers(listener))).collect()
+        let bind = |listener: &Listener| match listener.carrier {
+            Carrier::Dns => bind(listener.address, listener.workers.unwrap_or(self.workers)),
+            Carrier::Tls(_) => bind_stream(listener.address),
+        };
+        listeners.into_iter().map(bind).collect()
     }
 }
 
@@ -135,6 +124,7 @@ impl Starter {
             asked: listener.address,
             address: bound.address,
             responder: Arc::new(ArcSwap::new(listener.responder)),
+            carrier: listener.carrier,
             udp: Vec::new(),
             tcp: Arc::new(Tally::default()),
             reaper,
@@ -170,6 +160,7 @@ impl Starter {
         let _runtime = self.runtime.enter();
         Ok(Acceptor {
             listener: tokio::net::TcpListener::from_std(listener)?,
+            carrier: listening.carrier.clone(),
             connections: Arc::clone(&self.connections),
             service: Arc::new(Service {
                 responder: Arc::clone(&listening.responder),

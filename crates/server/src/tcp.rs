@@ -5,17 +5,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cartonym_plugin::{Client, Transport};
+use cartonym_plugin::Client;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::connection::{Connection, Service};
 use crate::connections::{Connections, Full, Place};
 use crate::life::Life;
+use crate::listener::{Carrier, Keys};
+use crate::tls::handshake;
 
 /// One listener's loop, and what it gives to its connections.
 pub(crate) struct Acceptor {
     pub(crate) listener: TcpListener,
+    pub(crate) carrier: Carrier,
     pub(crate) connections: Arc<Connections>,
     pub(crate) service: Arc<Service>,
     pub(crate) life: Life,
@@ -57,10 +60,13 @@ impl Acceptor {
     fn serve(&self, stream: TcpStream, peer: SocketAddr, place: Place) {
         // Answers are written whole; to wait for more would only delay them.
         let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return };
-        let client = Client { address: peer, local, transport: Transport::Tcp };
+        let client = Client { address: peer, local, transport: self.carrier.transport() };
         let id = place.id();
-        let connection = Connection::new(stream, client, place, Arc::clone(&self.service));
-        let task = tokio::spawn(connection.run(self.life.clone()));
+        let visit = Visit { client, place, service: Arc::clone(&self.service), life: self.life.clone() };
+        let task = match &self.carrier {
+            Carrier::Dns => tokio::spawn(visit.plain(stream)),
+            Carrier::Tls(keys) => tokio::spawn(visit.encrypted(stream, Arc::clone(keys))),
+        };
         self.connections.seat(id, task.abort_handle());
     }
 
@@ -75,6 +81,29 @@ impl Acceptor {
                 self.connections.evict_one();
                 sleep(RETRY).await;
             }
+        }
+    }
+}
+
+/// A client that has a place.
+struct Visit {
+    client: Client,
+    place: Place,
+    service: Arc<Service>,
+    life: Life,
+}
+
+impl Visit {
+    async fn plain(self, stream: TcpStream) {
+        Connection::new(stream, self.client, self.place, self.service).run(self.life).await;
+    }
+
+    async fn encrypted(self, stream: TcpStream, keys: Keys) {
+        let Visit { mut life, client, place, service } = self;
+        let born = Instant::now();
+        let limit = service.limits.first_message;
+        if let Some(stream) = handshake(keys.load_full(), stream, limit, &mut life).await {
+            Connection::new(stream, client, place, service).since(born).run(life).await;
         }
     }
 }

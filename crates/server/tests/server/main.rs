@@ -4,4 +4,5 @@ mod harness;
 mod life;
 mod limits;
 mod tcp;
+mod tls;
 mod udp;

@@ -1,0 +1,123 @@
+//! Listeners under TLS as their users meet them: kdig asks, and a Corefile is wrong.
+
+mod common;
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use cartonym_testing::certificate;
+use common::{Process, cartonym, free_address, run, wait_until};
+use tempfile::TempDir;
+
+/// A folder with two certificates and their keys.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["one", "other"] {
+        let path = folder.path().join(name).with_extension("pem");
+        fs::write(path, certificate(&format!("{name}.example"))).unwrap();
+    }
+    folder
+}
+
+/// Serves a Corefile in which `ADDRESS` stands for a port, and `FOLDER` for the folder.
+fn serve(folder: &Path, corefile: &str) -> (Process, SocketAddr) {
+    let address = free_address();
+    let file = write(folder, &corefile.replace("PORT", &address.port().to_string()));
+    let mut command = cartonym(&["-conf", &file, "-quiet"]);
+    let process = Process(command.stdout(Stdio::null()).spawn().unwrap());
+    wait_until("it listens", || TcpStream::connect(address).is_ok());
+    (process, address)
+}
+
+fn write(folder: &Path, corefile: &str) -> String {
+    let file = folder.join("Corefile");
+    fs::write(&file, corefile.replace("FOLDER", &folder.display().to_string())).unwrap();
+    file.display().to_string()
+}
+
+/// What kdig prints.
+fn kdig(server: SocketAddr, args: &str) -> String {
+    let (ip, port) = (server.ip(), server.port());
+    let mut command = Command::new("kdig");
+    command.arg(format!("@{ip}")).args(["-p", &port.to_string(), "+timeout=3", "+retry=0"]);
+    let output = command.args(args.split_whitespace()).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn kdig_asks_over_tls() {
+    let folder = folder();
+    let corefile = "tls://example:PORT {\n bind 127.0.0.1\n tls FOLDER/one.pem FOLDER/one.pem\n whoami\n}\n";
+    let (_process, address) = serve(folder.path(), corefile);
+    let ca = folder.path().join("one.pem");
+    let args = format!("+tls-ca={} +tls-hostname=one.example www.example A", ca.display());
+    let said = kdig(address, &args);
+    assert!(said.contains("status: NOERROR"), "{said}");
+    assert!(said.contains("TLS session (TLS1.3)"), "{said}");
+    let said = kdig(address, &args.replace("one.example", "other.example"));
+    assert!(!said.contains("status: NOERROR"), "{said}");
+}
+
+#[test]
+fn clients_show_certificates_where_the_corefile_says_so() {
+    let folder = folder();
+    let corefile = "tls://example:PORT {\n bind 127.0.0.1\n root FOLDER\n tls one.pem one.pem other.pem {\n  \
+                    client_auth require_and_verify\n }\n whoami\n}\n";
+    let (_process, address) = serve(folder.path(), corefile);
+    let pem = folder.path().join("other.pem").display().to_string();
+    let shown = kdig(address, &format!("+tls +tls-certfile={pem} +tls-keyfile={pem} www.example A"));
+    assert!(shown.contains("status: NOERROR"), "{shown}");
+    let bare = kdig(address, "+tls www.example A");
+    assert!(!bare.contains("status: NOERROR"), "{bare}");
+}
+
+#[test]
+fn a_wrong_corefile_is_refused_where_it_is_wrong() {
+    let folder = folder();
+    let pem = |name: &str| folder.path().join(name).display().to_string();
+    let (one, other) = (pem("one.pem"), pem("other.pem"));
+    fs::write(folder.path().join("empty.pem"), "").unwrap();
+    for (corefile, at, message) in [
+        ("tls://example {\n whoami\n}\n".to_owned(), "1:1", "tls:// needs a certificate"),
+        (format!("tls://. {{\n tls {one}\n}}\n"), "2:2", "`tls` takes 2 to 3 arguments"),
+        (format!("tls://. {{\n tls {one} gone.pem\n}}\n"), &at(&one), "cannot read gone.pem"),
+        (format!("tls://. {{\n tls {one} {other}\n}}\n"), &at(&one), "the private key does not fit"),
+        (
+            format!("tls://. {{\n root {}\n tls empty.pem {one}\n}}\n", folder.path().display()),
+            "3:6",
+            "no certificate",
+        ),
+        (
+            format!("tls://. {{\n tls {one} {one} {{\n  client_auth often\n }}\n}}\n"),
+            "3:15",
+            "`often` is not one of",
+        ),
+        (
+            format!("tls://. {{\n tls {one} {one} {{\n  client_auth verify_if_given\n }}\n}}\n"),
+            "3:15",
+            "needs the certificates of those who vouch",
+        ),
+        (
+            format!("tls://a {{\n tls {one} {one}\n}}\ntls://b {{\n tls {other} {other}\n}}\n"),
+            "4:1",
+            "has a different `tls` in an earlier server block",
+        ),
+        (
+            format!("a:853 {{\n whoami\n}}\ntls://b {{\n tls {one} {one}\n}}\n"),
+            "4:1",
+            "serves dns:// for an earlier server block already",
+        ),
+    ] {
+        let file = write(folder.path(), &corefile);
+        let (code, _, err) = run(&mut cartonym(&["check", &file]));
+        assert_eq!(code, Some(1), "{corefile}");
+        assert!(err.contains(&format!("Corefile:{at}: ")) && err.contains(message), "{corefile}{err}");
+    }
+}
+
+/// The place behind a first argument in the second line.
+fn at(argument: &str) -> String {
+    format!("2:{}", 7 + argument.len())
+}

@@ -1,0 +1,90 @@
+//! One address that is to be served.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use cartonym_plugin::Transport;
+use cartonym_responder::Responder;
+use rustls::ServerConfig;
+
+use crate::tls::Tls;
+
+/// An address to be served: what answers there, and how messages get there and back.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    pub(crate) address: SocketAddr,
+    pub(crate) responder: Arc<Responder>,
+    /// Sockets and threads for UDP, where not as many as everywhere.
+    pub(crate) workers: Option<usize>,
+    pub(crate) carrier: Carrier,
+}
+
+/// How messages travel.
+#[derive(Clone, Debug)]
+pub(crate) enum Carrier {
+    /// In datagrams, and over TCP.
+    Dns,
+    /// Over TCP, under TLS.
+    Tls(Keys),
+}
+
+/// What clients under TLS are shown now.
+pub(crate) type Keys = Arc<ArcSwap<ServerConfig>>;
+
+impl Listener {
+    /// Over UDP and TCP.
+    ///
+    /// Port 0 takes one that is free; [`Running::local_addrs`](crate::Running::local_addrs) then says which. An
+    /// address of all zeros is all of this machine's, of its own family only: `[::]` does not include IPv4.
+    pub fn dns(address: SocketAddr, responder: Arc<Responder>) -> Listener {
+        Listener { address, responder, workers: None, carrier: Carrier::Dns }
+    }
+
+    /// Over TLS (RFC 7858).
+    pub fn tls(address: SocketAddr, responder: Arc<Responder>, tls: &Tls) -> Listener {
+        let keys = Arc::new(ArcSwap::new(tls.speaking(DOT)));
+        Listener { address, responder, workers: None, carrier: Carrier::Tls(keys) }
+    }
+
+    /// Sets how many threads there are for UDP; at least one.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Listener {
+        self.workers = Some(workers.max(1));
+        self
+    }
+}
+
+impl Carrier {
+    /// Whether messages travel the same way.
+    pub(crate) fn is(&self, other: &Carrier) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
+    /// Shows clients to come what `other` shows.
+    pub(crate) fn take(&self, other: &Carrier) {
+        if let (Carrier::Tls(mine), Carrier::Tls(keys)) = (self, other) {
+            mine.store(keys.load_full());
+        }
+    }
+
+    /// Shows clients to come something else; false where they are shown nothing.
+    pub(crate) fn show(&self, tls: &Tls) -> bool {
+        match self {
+            Carrier::Dns => return false,
+            Carrier::Tls(keys) => keys.store(tls.speaking(DOT)),
+        }
+        true
+    }
+
+    /// What a connection is to plugins.
+    pub(crate) fn transport(&self) -> Transport {
+        match self {
+            Carrier::Dns => Transport::Tcp,
+            Carrier::Tls(_) => Transport::Tls,
+        }
+    }
+}
+
+/// The name of DNS over TLS in the handshake (RFC 7858 §3.1 leaves it out, IANA's list has it). Clients need not say it.
+const DOT: &[&[u8]] = &[b"dot"];
