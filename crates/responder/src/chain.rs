@@ -62,8 +62,9 @@ impl Chain {
                 Step::Defer(deferred) => return Progress::Deferred(at, deferred),
             }
         }
-        // This server is not the one to ask.
-        fail(response, Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE));
+        // This server is not the one to ask; to be told something of a zone is another matter (RFC 2136 §3.1.1).
+        let rcode = if opcode == Opcode::QUERY { Rcode::REFUSED } else { Rcode::NOTAUTH };
+        fail(response, rcode, Some(Ede::NOT_AUTHORITATIVE));
         self.finish(self.plugins.len(), query, response);
         Progress::Answered
     }

@@ -20,6 +20,8 @@ pub struct Snapshot {
 pub struct RecordTable {
     current: ArcSwap<Snapshot>,
     hasher: Hasher,
+    /// Held from reading the old snapshot to publishing the new, where there are several writers.
+    writing: Mutex<()>,
     /// Snapshots that a reader may still hold. The writer frees them, so that no query pays for it; only writers come
     /// here, hence a lock is enough.
     retired: Mutex<Vec<Arc<Snapshot>>>,
@@ -82,6 +84,7 @@ impl RecordTable {
         RecordTable {
             current: ArcSwap::from_pointee(Snapshot::new(hasher)),
             hasher,
+            writing: Mutex::new(()),
             retired: Mutex::new(Vec::new()),
             watchers: Mutex::new(Vec::new()),
         }
@@ -95,6 +98,17 @@ impl RecordTable {
     /// The snapshot of now, to keep.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// Serves a zone in place of the one of its origin; of several writers each waits for its turn.
+    pub fn put(&self, zone: Arc<Zone>) {
+        self.change(|snapshot| snapshot.with(zone));
+    }
+
+    /// Replaces the table by what becomes of it; of several writers each waits for its turn.
+    pub fn change(&self, change: impl FnOnce(Snapshot) -> Snapshot) {
+        let _writing = self.writing.lock();
+        self.publish(change(Snapshot::clone(&self.load())));
     }
 
     /// Replaces the table; queries that began keep the snapshot they have.

@@ -1,45 +1,34 @@
 //! The zones of one directive, and how they are answered and kept up to date.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use cartonym_plugin::{BoxFuture, Fallthrough, Plugin, Query, Response, Step};
-use cartonym_wire::{Class, Ede, NameBuf, Rcode, Type};
-use cartonym_zone::{Ask, LoadError, Outcome, RecordTable, Snapshot, Zone, load};
+use cartonym_plugin::{BoxFuture, Fallthrough, Plugin, Query, Response, Resumed, Step};
+use cartonym_wire::{Builder, Class, Ede, Flags, HEADER_LEN, Opcode, Rcode, Type};
+use cartonym_zone::{Ask, Outcome, RecordTable};
+use futures_util::future::join;
 
-/// Answers from master files.
+use crate::master::{Master, MasterError};
+
+/// Answers from master files, and lets those who may change their zones.
 #[derive(Debug)]
 pub struct Files {
     table: Arc<RecordTable>,
-    files: Vec<File>,
+    masters: Vec<Arc<Master>>,
     fallthrough: Fallthrough,
-    reload: Reload,
-}
-
-/// A master file and the zone it is read for.
-#[derive(Clone, Debug)]
-pub struct File {
-    /// Where it is.
-    pub path: PathBuf,
-    /// The zone's origin, in lower case.
-    pub origin: NameBuf,
-}
-
-/// When a file is read again.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reload {
-    /// How often it is looked at; never if zero.
-    pub(crate) every: Duration,
-    /// Whether a change of the file is enough, whatever its serial.
-    pub(crate) by_mtime: bool,
+    /// How often the files are looked at; never if zero.
+    reload: Duration,
 }
 
 impl Files {
-    /// Answers from `files`, none of which is read yet; [`Files::load`] does that.
-    pub(crate) fn new(files: Vec<File>, fallthrough: Fallthrough, reload: Reload) -> Files {
-        // Names of zone files are the operator's, but which of them are asked for is not: the order is per process.
-        Files { table: Arc::new(RecordTable::new(seed())), files, fallthrough, reload }
+    /// Answers from `masters`, none of which is read yet; [`Files::load`] does that. All are for `table`.
+    pub(crate) fn new(
+        table: Arc<RecordTable>,
+        masters: Vec<Master>,
+        fallthrough: Fallthrough,
+        reload: Duration,
+    ) -> Files {
+        Files { table, masters: masters.into_iter().map(Arc::new).collect(), fallthrough, reload }
     }
 
     /// What is answered from.
@@ -52,55 +41,63 @@ impl Files {
     /// # Errors
     ///
     /// The first file that is not.
-    pub(crate) fn load(&self) -> Result<(), LoadError> {
-        self.files.iter().try_for_each(|file| self.load_one(file))
+    pub(crate) fn load(&self) -> Result<(), MasterError> {
+        self.masters.iter().try_for_each(|master| master.load())
     }
 
-    fn load_one(&self, file: &File) -> Result<(), LoadError> {
-        let (zone, report) = load(&file.path, &file.origin, self.table.hasher())?;
-        for finding in &report.findings {
-            tracing::warn!(zone = %file.origin, "{finding}");
-        }
-        self.publish(zone);
-        Ok(())
-    }
-
-    fn publish(&self, zone: Zone) {
-        let snapshot = Snapshot::clone(&self.table.load()).with(Arc::new(zone));
-        self.table.publish(snapshot);
-    }
-
-    /// Reads a changed file again; what is wrong with it is logged, and what was served goes on.
-    fn reload_one(&self, file: &File) {
-        let serving =
-            self.table.load().zone(&file.origin).and_then(|zone| zone.soa().map(|(_, serial)| serial));
-        match load(&file.path, &file.origin, self.table.hasher()) {
-            Ok((zone, _)) if !self.reload.by_mtime && zone.soa().map(|(_, serial)| serial) == serving => {}
-            Ok((zone, _)) => {
-                tracing::info!(zone = %file.origin, names = zone.len(), "read again");
-                self.publish(zone);
-            }
-            Err(error) => {
-                tracing::error!(zone = %file.origin, %error, "not read again; what was served goes on")
-            }
-        }
-    }
-
+    /// Reads files again that have changed.
     async fn watch(self: Arc<Self>) {
-        let mut seen: Vec<_> = self.files.iter().map(modified).collect();
+        if self.reload.is_zero() {
+            return;
+        }
+        let mut seen: Vec<_> = self.masters.iter().map(|master| master.modified()).collect();
         loop {
-            tokio::time::sleep(self.reload.every).await;
-            for (file, seen) in self.files.iter().zip(&mut seen) {
-                let now = modified(file);
+            tokio::time::sleep(self.reload).await;
+            for (master, seen) in self.masters.iter().zip(&mut seen) {
+                let now = master.modified();
                 if now.is_none() || now == *seen {
                     continue;
                 }
                 *seen = now;
-                let (this, file) = (Arc::clone(&self), file.clone());
+                let master = Arc::clone(master);
                 // Reading a million records takes its time, which others have better use for.
-                let _ = tokio::task::spawn_blocking(move || this.reload_one(&file)).await;
+                let _ = tokio::task::spawn_blocking(move || master.reload()).await;
             }
         }
+    }
+
+    /// Follows journals that others write as well: who takes over from us, and we who took over.
+    async fn follow(self: Arc<Self>) {
+        let updated: Vec<_> = self.masters.iter().filter(|master| master.takes_updates()).cloned().collect();
+        if updated.is_empty() {
+            return;
+        }
+        let updated = Arc::new(updated);
+        loop {
+            let masters = Arc::clone(&updated);
+            let _ = tokio::task::spawn_blocking(move || masters.iter().for_each(|master| master.catch_up()))
+                .await;
+            tokio::time::sleep(FOLLOW).await;
+        }
+    }
+
+    /// Takes an update (RFC 2136 §3.1); what it comes to is said when it is on disk.
+    #[cold]
+    fn update(&self, query: &Query<'_>, response: &mut Response<'_>) -> Step {
+        let Some(master) = self.masters.iter().find(|master| master.origin() == query.name()) else {
+            return Step::Next;
+        };
+        if query.qtype() != Type::SOA {
+            response.set_rcode(Rcode::FORMERR);
+            return Step::Answered;
+        }
+        if !master.may_update(query.key()) {
+            response.set_rcode(Rcode::REFUSED);
+            response.set_ede(Ede::PROHIBITED);
+            return Step::Answered;
+        }
+        let (master, message) = (Arc::clone(master), query.message().as_bytes().to_vec());
+        Step::defer(async move { Resumed::Answered(reply(master.update(message).await)) })
     }
 }
 
@@ -113,9 +110,12 @@ impl Plugin for Files {
         if query.qclass() != Class::IN {
             return Step::Next;
         }
+        if query.opcode() == Opcode::UPDATE {
+            return self.update(query, response);
+        }
         let snapshot = self.table.load();
         let Some(zone) = snapshot.find(query.qname(), query.qtype()) else {
-            if !self.files.iter().any(|file| query.name().is_within(&file.origin)) {
+            if !self.masters.iter().any(|master| query.name().is_within(master.origin())) {
                 return Step::Next;
             }
             response.set_rcode(Rcode::SERVFAIL);
@@ -143,23 +143,30 @@ impl Plugin for Files {
         }
     }
 
+    fn handles(&self, opcode: Opcode) -> bool {
+        let takes_updates = || self.masters.iter().any(|master| master.takes_updates());
+        opcode == Opcode::QUERY || opcode == Opcode::UPDATE && takes_updates()
+    }
+
     fn ready(&self) -> bool {
         let snapshot = self.table.load();
-        self.files.iter().all(|file| snapshot.zone(&file.origin).is_some())
+        self.masters.iter().all(|master| snapshot.zone(master.origin()).is_some())
     }
 
     fn background(self: Arc<Self>) -> Option<BoxFuture<'static, ()>> {
-        (!self.reload.every.is_zero()).then(|| Box::pin(self.watch()) as BoxFuture<'static, ()>)
+        Some(Box::pin(async move {
+            join(Arc::clone(&self).watch(), self.follow()).await;
+        }))
     }
 }
 
-fn modified(file: &File) -> Option<(SystemTime, u64)> {
-    let metadata = std::fs::metadata(&file.path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
+/// A message of nothing but an rcode.
+fn reply(rcode: Rcode) -> Vec<u8> {
+    let mut octets = vec![0; HEADER_LEN];
+    let flags = Flags::QR.with_opcode(Opcode::UPDATE).with_rcode(rcode);
+    Builder::new(&mut octets, 0, flags, HEADER_LEN).finish();
+    octets
 }
 
-/// Random, from the standard library's own source of randomness for hash tables.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0)
-}
+/// How often journals are looked at.
+const FOLLOW: Duration = Duration::from_secs(1);

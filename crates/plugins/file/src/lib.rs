@@ -2,6 +2,8 @@
 
 mod configure;
 mod files;
+mod journal;
+mod master;
 
 pub use configure::FileDirective;
-pub use files::{File, Files};
+pub use files::Files;

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use cartonym_plugin::{BoxFuture, Fallthrough, Plugin, Query, Response, Step};
 use cartonym_tsig::Key;
 use cartonym_wire::{Class, Ede, Name, NameBuf, Opcode, Rcode, Type};
-use cartonym_zone::{Ask, Outcome, RecordTable, Snapshot, Zone};
-use parking_lot::Mutex;
+use cartonym_zone::{Ask, Outcome, RecordTable, Zone};
 use tokio::task::JoinSet;
 
 use crate::incoming::is_newer;
@@ -18,8 +17,6 @@ use crate::upkeep::{Upkeep, soa_serial};
 #[derive(Debug)]
 pub struct Secondary {
     table: Arc<RecordTable>,
-    /// Held for the moment of a change: each zone has a task that publishes it, and a table has one writer.
-    writing: Mutex<()>,
     zones: Vec<(Arc<Upkeep>, Fallthrough)>,
 }
 
@@ -63,7 +60,7 @@ impl Secondary {
     /// Without zones.
     pub fn new() -> Secondary {
         let table = Arc::new(RecordTable::new(RandomState::new().hash_one(0)));
-        Secondary { table, writing: Mutex::new(()), zones: Vec::new() }
+        Secondary { table, zones: Vec::new() }
     }
 
     /// Keeps a zone as well.
@@ -79,9 +76,7 @@ impl Secondary {
     }
 
     fn publish(&self, origin: &NameBuf, zone: Option<Arc<Zone>>) {
-        let _writing = self.writing.lock();
-        let snapshot = Snapshot::clone(&self.table.load());
-        self.table.publish(match zone {
+        self.table.change(|snapshot| match zone {
             Some(zone) => snapshot.with(zone),
             None => snapshot.without(origin),
         });
