@@ -130,6 +130,31 @@ fn what_was_acknowledged_is_there_after_kills_at_any_moment() {
     assert!(acknowledged.lock().unwrap().len() >= ROUNDS as usize, "hardly anything was written");
 }
 
+#[test]
+fn a_configuration_that_takes_over_loses_no_update() {
+    let folder = folder();
+    let server = Server::start(folder.path(), free_address());
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                let pid = server.process.0.id().to_string();
+                assert!(Command::new("kill").args(["-USR1", &pid]).status().unwrap().success());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        for number in 0..20 {
+            // A lost query is the client's to ask again; a lost update would be seen below.
+            while !timed(&server, &format!("add n{number}.example. 60 A 192.0.2.7")) {}
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    for number in 0..20 {
+        let name = format!("n{number}.example.");
+        wait_until(&name, || ask(server.address, &name, Type::A) == Some((Rcode::NOERROR, vec![7])));
+    }
+}
+
 /// One update, for a second at most.
 fn timed(server: &Server, line: &str) -> bool {
     let mut child = Command::new("nsupdate")
