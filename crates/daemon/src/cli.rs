@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use cartonym::plugins::Plugins;
+use cartonym::wire::NameBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{Result, VERSION};
@@ -35,6 +36,8 @@ pub(crate) enum Command {
         #[arg(default_value = "Corefile")]
         file: PathBuf,
     },
+    /// Read a master file and print what is wrong with it; a zone with an error would not be served.
+    CheckZone(CheckZoneOptions),
     /// Show service discovery at work, from the first namespace to the last instance, in one process.
     Demo {
         /// Go on serving when the story is told.
@@ -47,6 +50,18 @@ pub(crate) enum Command {
         #[arg(default_value = "http://127.0.0.1:8053")]
         endpoint: String,
     },
+}
+
+/// Which zone to check, and how.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CheckZoneOptions {
+    /// The master file.
+    pub(crate) file: PathBuf,
+    /// The zone's name; that of its SOA if the file says it in full.
+    pub(crate) origin: Option<NameBuf>,
+    /// Take warnings for errors.
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 /// How to serve.

@@ -26,6 +26,12 @@ pub(crate) enum Failure {
     /// A second signal came before the end that the first had asked for.
     #[error("ended before all was answered")]
     Killed,
+    /// The master file does not say which zone it is of.
+    #[error("{0} does not say in full whose SOA it has; name the zone behind the file")]
+    Origin(String),
+    /// A master file is wrong; what with has been said.
+    #[error("{origin} would not be served: {errors} errors, {warnings} warnings")]
+    Zone { origin: String, errors: usize, warnings: usize },
     /// The demonstration did not go as it should.
     #[error("the demonstration failed: {0}")]
     Demo(String),

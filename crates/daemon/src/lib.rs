@@ -8,6 +8,7 @@
 //! }
 //! ```
 
+mod check_zone;
 mod cli;
 mod configuration;
 mod daemon;
@@ -46,6 +47,7 @@ pub fn main(plugins: Plugins) -> ExitCode {
     let result = match cli.command {
         Some(Command::Serve(options)) => serve::run(&plugins, &options),
         Some(Command::Check { file }) => serve::check(&plugins, &file),
+        Some(Command::CheckZone(options)) => check_zone::run(&options),
         Some(Command::Demo { keep }) => demo::run(&plugins, keep),
         Some(Command::Env { endpoint }) => cli::print_env(&endpoint),
         None if cli.version => cli::print_version(),
