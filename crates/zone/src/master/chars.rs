@@ -28,14 +28,12 @@ pub(super) fn push_name(text: &[u8], origin: &Name, out: &mut Vec<u8>) -> Result
     let (mut len, mut is_last) = (0, true);
     for octet in out.get_mut(start..).unwrap_or_default().iter_mut().rev() {
         match *octet {
-            b'.' if len == 0 && !is_last => return Err(NameError::EmptyLabel),
-            b'.' if len > MAX_LABEL_LEN => return Err(NameError::LabelTooLong),
-            b'.' => *octet = std::mem::take(&mut len) as u8,
-            b'\\' => {
-                out.truncate(start);
-                out.extend_from_slice(NameBuf::parse(text, origin)?.as_wire());
-                return Ok(());
+            // What is wrong with labels so, if an escape before them does not put it right, is said there.
+            b'.' if len == 0 && !is_last || len > MAX_LABEL_LEN => {
+                return push_parsed(text, origin, start, out);
             }
+            b'\\' => return push_parsed(text, origin, start, out),
+            b'.' => *octet = std::mem::take(&mut len) as u8,
             _ => len += 1,
         }
         is_last = false;
@@ -44,6 +42,13 @@ pub(super) fn push_name(text: &[u8], origin: &Name, out: &mut Vec<u8>) -> Result
         out.extend_from_slice(origin.as_wire());
     }
     if out.len() - start > MAX_NAME_LEN { Err(NameError::TooLong) } else { Ok(()) }
+}
+
+#[cold]
+fn push_parsed(text: &[u8], origin: &Name, start: usize, out: &mut Vec<u8>) -> Result<(), NameError> {
+    out.truncate(start);
+    out.extend_from_slice(NameBuf::parse(text, origin)?.as_wire());
+    Ok(())
 }
 
 /// Appends the octets that `text` stands for; none if a backslash is followed by neither a character nor three
@@ -128,8 +133,11 @@ mod tests {
     fn a_name_is_read_as_wire_reads_it() {
         let origin: NameBuf = "example.com.".parse().unwrap();
         let long = format!("{0}.{0}.{0}.{0}", "a".repeat(63));
-        for text in ["@", ".", "a", "a.", "a.b", "", "..", "a..b", ".a", "a\\.b", "\\@", &long, &long[..250]]
-        {
+        let escaped = "\\046".repeat(20);
+        let plain =
+            ["@", ".", "a", "a.", "a.b", "", "..", "a..b", ".a", &long, &long[..250], &"a".repeat(64)];
+        let escapes = ["a\\.b", "\\@", "a\\..", "a\\..b", "a\\...", "\\.", &escaped];
+        for text in plain.into_iter().chain(escapes) {
             let mut out = b"before".to_vec();
             let pushed = push_name(text.as_bytes(), &origin, &mut out);
             match NameBuf::parse(text.as_bytes(), &origin) {
