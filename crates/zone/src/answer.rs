@@ -275,13 +275,20 @@ impl<'z> Answer<'z, '_, '_> {
                 continue;
             }
             if let Found::Name(node) | Found::Wildcard(node) = self.zone.find(&qname, Type::A) {
-                self.addresses(node, target, target_at);
+                // The client goes on with the services there; what those name, it asks for (RFC 9460 §4.1).
+                let mut aliases = set.records().take(MAX_ADDITIONAL);
+                let has_services = aliases.any(|record| {
+                    is_alias_mode(set.rtype, record) && self::target(set.rtype, record, owner) == Some(target)
+                });
+                let services = (has_services && target != owner).then_some(set.rtype);
+                self.host(services.into_iter().chain([Type::A, Type::AAAA]), node, target, target_at);
             }
         }
     }
 
-    fn addresses(&mut self, node: &Node, owner: &Name, owner_at: Option<u16>) {
-        for rtype in [Type::A, Type::AAAA] {
+    /// What the zone has of these types for a host.
+    fn host(&mut self, types: impl Iterator<Item = Type>, node: &Node, owner: &Name, owner_at: Option<u16>) {
+        for rtype in types {
             let Some(set) = node.set(rtype) else { continue };
             for record in set.records() {
                 let written = match owner_at {
@@ -501,14 +508,17 @@ fn is_service(rtype: Type) -> bool {
 
 /// The host that a record of `owner` names, if it names one.
 fn target<'a>(rtype: Type, record: &'a [u8], owner: &'a Name) -> Option<&'a Name> {
-    let rdata = record.get(RECORD_HEADER..)?;
-    let target = RdataNames::first(rtype, rdata)?;
-    let is_alias_mode = rdata.starts_with(&[0, 0]);
+    let target = RdataNames::first(rtype, record.get(RECORD_HEADER..)?)?;
     match target.is_root() {
         false => Some(target),
-        true if is_service(rtype) && !is_alias_mode => Some(owner),
+        true if is_service(rtype) && !is_alias_mode(rtype, record) => Some(owner),
         true => None,
     }
+}
+
+/// Whether the record says that its target has the services (RFC 9460 §2.4.2).
+fn is_alias_mode(rtype: Type, record: &[u8]) -> bool {
+    is_service(rtype) && record.get(RECORD_HEADER..).is_some_and(|rdata| rdata.starts_with(&[0, 0]))
 }
 
 /// Where the target of a copied record begins, if a pointer reaches it and it is not ".".

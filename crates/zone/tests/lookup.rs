@@ -69,6 +69,8 @@ svc.example.       300  HTTPS 1 .
 svc.example.       300  A     192.0.2.9
 off.example.       300  HTTPS 0 .
 off.example.       300  A     192.0.2.9
+to-svc.example.    300  HTTPS 0 svc.example.
+to-cut.example.    300  HTTPS 0 a.cut.example.
 "#;
 
 fn check(text: &str, question: &str, expected: &str) {
@@ -453,6 +455,18 @@ fn a_service_at_its_own_name_brings_that_names_addresses() {
         "NOERROR aa; answer svc.example. HTTPS 1 .; additional svc.example. A 192.0.2.9",
     );
     check(ZONE, "off.example. HTTPS", "NOERROR aa; answer off.example. HTTPS 0 .");
+}
+
+#[test]
+fn an_alias_of_a_service_brings_the_service_and_its_addresses() {
+    // RFC 9460 §4.1: one step, and none out of the zone.
+    check(
+        ZONE,
+        "to-svc.example. HTTPS",
+        "NOERROR aa; answer to-svc.example. HTTPS 0 svc.example.; additional svc.example. A 192.0.2.9; \
+         additional svc.example. HTTPS 1 .",
+    );
+    check(ZONE, "to-cut.example. HTTPS", "NOERROR aa; answer to-cut.example. HTTPS 0 a.cut.example.");
 }
 
 #[test]

@@ -164,18 +164,19 @@ impl NaiveZone {
 
     /// Step 6: the addresses of hosts that records name, as far as they are this zone's to give.
     pub(crate) fn add_addresses_of(&self, records: &[Rr], answer: &mut NaiveAnswer) {
-        answer.additional.extend(targets(records).iter().flat_map(|target| self.addresses(target)));
+        for (target, services) in targets(records) {
+            let types = services.into_iter().chain([Type::A, Type::AAAA]);
+            answer.additional.extend(types.flat_map(|rtype| self.host(&target, rtype)));
+        }
     }
 
-    /// The addresses of a host, a wildcard's included.
-    fn addresses(&self, target: &NameBuf) -> Vec<Rr> {
+    /// The records of a host, a wildcard's included.
+    fn host(&self, target: &NameBuf, rtype: Type) -> Vec<Rr> {
         if !target.is_within(&self.origin) {
             return Vec::new();
         }
         match self.walk(target, Type::A) {
-            End::Node(node) | End::Wildcard(node) => {
-                [Type::A, Type::AAAA].iter().flat_map(|rtype| self.records(&node, target, *rtype)).collect()
-            }
+            End::Node(node) | End::Wildcard(node) => self.records(&node, target, rtype),
             _ => Vec::new(),
         }
     }
@@ -204,18 +205,20 @@ impl NaiveZone {
     }
 }
 
-/// The hosts that records name, where their addresses belong to the additional section.
-fn targets(records: &[Rr]) -> Vec<NameBuf> {
+/// The hosts that records name, where their addresses belong to the additional section, and the type of the services that
+/// are theirs by an alias.
+fn targets(records: &[Rr]) -> Vec<(NameBuf, Option<Type>)> {
     let hosts = records.iter().filter_map(|(owner, rtype, _, rdata)| {
         if !matches!(*rtype, Type::NS | Type::MX | Type::SRV | Type::SVCB | Type::HTTPS) {
             return None;
         }
         let is_service = matches!(*rtype, Type::SVCB | Type::HTTPS);
         let target = RdataNames::first(*rtype, rdata)?.to_lowercase();
+        let is_alias = is_service && rdata[..2] == [0, 0];
         match (target.is_root(), is_service) {
-            (false, _) => Some(target),
+            (false, _) => Some((target, (is_alias && target != owner.to_lowercase()).then_some(*rtype))),
             // "." is the owner itself in service mode, and nothing in alias mode (RFC 9460 §2.5).
-            (true, true) if rdata[..2] != [0, 0] => Some(*owner),
+            (true, true) if !is_alias => Some((*owner, None)),
             (true, _) => None,
         }
     });
