@@ -17,6 +17,8 @@ pub(crate) struct Ending {
     pub(crate) cookie: Option<Cookie>,
     /// Signs, if the query was signed.
     pub(crate) session: Option<Session>,
+    /// Whether its length is to tell nothing.
+    pub(crate) padded: bool,
     /// When the query came.
     pub(crate) now: Duration,
 }
@@ -69,10 +71,10 @@ pub(crate) fn fail(response: &mut Response<'_>, rcode: Rcode, ede: Option<Ede>) 
 }
 
 /// Adds OPT where the client sent one, writes the header, and gives the length.
-pub(crate) fn finish(response: &mut Response<'_>, edns: Option<&Edns<'_>>, cookie: Option<&Cookie>) -> usize {
+pub(crate) fn finish(response: &mut Response<'_>, edns: Option<&Edns<'_>>, ending: &Ending) -> usize {
     let rcode = response.rcode();
     if let Some(edns) = edns {
-        add_opt(response, edns, rcode, cookie);
+        add_opt(response, edns, rcode, ending);
     }
     let flags = response.flags().with_rcode(rcode);
     response.builder().set_flags(flags);
@@ -80,7 +82,8 @@ pub(crate) fn finish(response: &mut Response<'_>, edns: Option<&Edns<'_>>, cooki
 }
 
 /// Options that do not fit are left out; OPT itself and the cookie have had their room kept.
-fn add_opt(response: &mut Response<'_>, edns: &Edns<'_>, rcode: Rcode, cookie: Option<&Cookie>) {
+fn add_opt(response: &mut Response<'_>, edns: &Edns<'_>, rcode: Rcode, ending: &Ending) {
+    let cookie = ending.cookie.as_ref();
     let kept = OPT_LEN + if cookie.is_some() { COOKIE_LEN } else { 0 };
     let limit = response.builder().limit() + kept;
     response.builder().set_limit(limit);
@@ -88,14 +91,31 @@ fn add_opt(response: &mut Response<'_>, edns: &Edns<'_>, rcode: Rcode, cookie: O
     if response.len() + kept + options_len > limit {
         options_len = 0;
     }
-    let _ =
-        response.builder().raw(Section::Additional, 1, Opt::new(edns, rcode, cookie, options_len).as_bytes());
+    let signature = ending.session.as_ref().map_or(0, Session::room);
+    let padding =
+        if ending.padded { padding(response.len() + kept + options_len, signature, limit) } else { &[] };
+    let opt = Opt::new(edns, rcode, cookie, options_len + padding.len());
+    let _ = response.builder().raw(Section::Additional, 1, opt.as_bytes());
     if options_len > 0 {
         let mut options = [0; MAX_OPTIONS];
         options.iter_mut().zip(response.options()).for_each(|(to, from)| *to = *from);
         let options = options.get(..options_len).unwrap_or_default();
         let _ = response.builder().raw(Section::Additional, 0, options);
     }
+    if let Some((_, zeros)) = padding.split_at_checked(PADDING_HEAD) {
+        let [a, b] = OptionCode::PADDING.0.to_be_bytes();
+        let [c, d] = (zeros.len() as u16).to_be_bytes();
+        let _ = response.builder().raw(Section::Additional, 0, &[a, b, c, d]);
+        let _ = response.builder().raw(Section::Additional, 0, zeros);
+    }
+}
+
+/// Zeros as long as the option that makes a message of `len` octets, with `signature` more behind it, a whole number of
+/// blocks (RFC 8467 §4.1); none where the limit is in the way.
+fn padding(len: usize, signature: usize, limit: usize) -> &'static [u8] {
+    let end = (len + PADDING_HEAD + signature).next_multiple_of(BLOCK) - signature;
+    let padding = if end <= limit { end - len } else { 0 };
+    ZEROS.get(..padding).unwrap_or_default()
 }
 
 /// Adds OPT to the first message of many, as [`finish`] does to one.
@@ -149,7 +169,8 @@ pub(crate) fn give_cookie(
     out: &mut [u8],
 ) -> usize {
     let builder = Builder::new(out, header.id, reply_flags(header.flags), HEADER_LEN);
-    finish(&mut Response::new(builder, options), Some(edns), Some(cookie))
+    let ending = Ending { cookie: Some(*cookie), ..Ending::default() };
+    finish(&mut Response::new(builder, options), Some(edns), &ending)
 }
 
 /// QR set, opcode and RD as they came, all else clear: AD and CD mean nothing here (RFC 4035 §3.1.6).
@@ -161,6 +182,12 @@ fn reply_flags(query: Flags) -> Flags {
 pub(crate) const OPT_LEN: usize = 11;
 /// Octets of the cookie's option.
 const COOKIE_LEN: usize = 4 + size_of::<Cookie>();
+/// Octets of the padding option without its zeros.
+const PADDING_HEAD: usize = 4;
+/// Octets of which a padded response has a multiple (RFC 8467 §4.1).
+const BLOCK: usize = 468;
+/// The longest padding: a block, but for one octet, and the option's head that has begun the next.
+const ZEROS: [u8; BLOCK + PADDING_HEAD] = [0; BLOCK + PADDING_HEAD];
 /// Octets of a UDP query that this server takes (RFC 6891 §6.2.5).
 const ADVERTISED_UDP_SIZE: u16 = 1232;
 /// Octets of options that a [`Response`] takes at most.

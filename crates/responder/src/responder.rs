@@ -144,6 +144,9 @@ impl Responder {
             }
         }
         let edns = request.edns.as_ref();
+        // Where others can read the message, they need not guess from its length.
+        ending.padded = client.transport.is_encrypted()
+            && edns.is_some_and(|edns| edns.options.find(OptionCode::PADDING).is_some());
         let checked = edns.map_or(Ok(None), |edns| self.check_cookie(edns, client, moment));
         let is_valid = matches!(checked, Ok(Some(Checked { is_valid: true, .. })));
         ending.cookie = checked.unwrap_or_default().map(|checked| checked.cookie);
@@ -186,7 +189,7 @@ impl Responder {
                 }
             }
         }
-        let len = finish(&mut response, request.edns.as_ref(), ending.cookie.as_ref());
+        let len = finish(&mut response, request.edns.as_ref(), &ending);
         // A signed query is not answered without a signature.
         ending.sign(out, len).map_or(Verdict::Drop, Verdict::Send)
     }

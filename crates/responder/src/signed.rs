@@ -5,7 +5,7 @@ use std::time::Duration;
 use cartonym_tsig::{ErrorReply, Keys, Rejection, Session};
 use cartonym_wire::{Message, Qname, Rcode};
 
-use crate::reply::{OPT_LEN, begin, fail, finish};
+use crate::reply::{Ending, OPT_LEN, begin, fail, finish};
 use crate::request::{Request, without_last};
 
 /// Verifies the signature that begins at `at` in `message`, and gives the request as it was before it was signed:
@@ -36,6 +36,6 @@ pub(crate) fn reject(
     let mut options = Vec::new();
     let mut response = begin(request.message, request.question, limit, reply.room() + opt, &mut options, out);
     fail(&mut response, Rcode::NOTAUTH, None);
-    let len = finish(&mut response, request.edns.as_ref(), None);
+    let len = finish(&mut response, request.edns.as_ref(), &Ending::default());
     reply.append(out, len, now)
 }

@@ -117,7 +117,7 @@ impl Suspended {
                 return Err(deferred);
             }
         }
-        let len = finish(&mut response, edns.as_ref(), self.ending.cookie.as_ref());
+        let len = finish(&mut response, edns.as_ref(), &self.ending);
         let Some(len) = self.ending.sign(&mut out, len) else { return Ok(Reply::Nothing) };
         out.truncate(len);
         Ok(Reply::Message(out))
@@ -133,7 +133,7 @@ impl Suspended {
         response.set_authoritative(true);
         self.chain.finish(self.at, &query, &mut response);
         let mut first = query.edns().map(|edns| Edns { options: Options::new(&[]), ..*edns });
-        let Ending { cookie, mut session, now } = self.ending.clone();
+        let Ending { cookie, mut session, now, padded: _ } = self.ending.clone();
         Reply::Stream(Box::new(std::iter::from_fn(move || {
             let mut message = messages.next()?;
             if let Some(edns) = first.take() {
