@@ -54,5 +54,5 @@ fn nothing_else_is_padded() {
 fn a_response_as_long_as_any_stays_within_the_limit() {
     let response = answer(&query("long.example.", &[PADDING]), Transport::Tls);
     assert!(response.len() <= 65_535);
-    Message::new(&response).unwrap().records().for_each(|record| drop(record.unwrap()));
+    assert!(Message::new(&response).unwrap().records().all(|record| record.is_ok()));
 }
