@@ -25,6 +25,8 @@ pub use cartonym_backends as backends;
 #[cfg(feature = "api")]
 pub use cartonym_cloudmap as cloudmap;
 pub use cartonym_corefile as corefile;
+#[cfg(feature = "health")]
+pub use cartonym_health as health;
 pub use cartonym_plugin as plugin;
 pub use cartonym_plugins as plugins;
 pub use cartonym_registry as registry;

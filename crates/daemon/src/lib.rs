@@ -17,6 +17,7 @@ mod directives;
 mod encryption;
 mod endpoint;
 mod failure;
+mod health;
 mod registries;
 mod reload;
 mod serve;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use cartonym::backends::embedded::Embedded;
 use cartonym::corefile::{Corefile, Directive, Error};
+use cartonym::health::Checker;
 use cartonym::plugin::{Configure, Place, Setup};
 use cartonym::plugins::registry::Records;
 use cartonym::registry::{Backend, DnsOptions, MemoryBackend, Options, Registry};
@@ -16,6 +17,7 @@ use cartonym::zone::{RecordTable, Tables};
 use parking_lot::Mutex;
 
 use crate::endpoint::Endpoint;
+use crate::health::HealthSettings;
 
 /// What a `registry` directive says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,7 @@ pub(crate) struct Settings {
     /// The API's name in DNS.
     endpoint: Option<String>,
     custom_health_delay: Duration,
+    health: HealthSettings,
 }
 
 /// Where a registry is kept.
@@ -44,9 +47,11 @@ pub(crate) enum BackendSettings {
 /// A registry that is open.
 #[derive(Clone)]
 pub(crate) struct Open {
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) registry: Registry,
     backend: Arc<dyn Backend>,
+    /// Held, so that the checks go on.
+    _checker: Arc<Checker>,
 }
 
 impl Open {
@@ -110,7 +115,7 @@ impl Registries {
                 return Err(OpenError::Directive(directive.error(message)));
             }
             let opened = match self.left_of(before, &settings) {
-                Some(open) if open.settings == settings => Ok(open),
+                Some(open) if *open.settings == settings => Ok(open),
                 // The same records under other settings.
                 Some(open) => settings.open_on(open.backend).await,
                 None => settings.open().await,
@@ -126,7 +131,7 @@ impl Registries {
         let taken = self.all();
         let is_taken = |open: &Open| taken.iter().any(|other| Arc::ptr_eq(&other.backend, &open.backend));
         let left = || before.iter().filter(|open| !is_taken(open));
-        let same = left().find(|open| open.settings == *settings);
+        let same = left().find(|open| *open.settings == *settings);
         same.or_else(|| left().find(|open| open.settings.backend == settings.backend)).cloned()
     }
 
@@ -135,7 +140,7 @@ impl Registries {
     }
 
     fn find(&self, settings: &Settings) -> Option<Open> {
-        self.open.lock().iter().find(|open| open.settings == *settings).cloned()
+        self.open.lock().iter().find(|open| *open.settings == *settings).cloned()
     }
 }
 
@@ -163,6 +168,7 @@ impl Settings {
             name_server: None,
             endpoint: None,
             custom_health_delay: Duration::ZERO,
+            health: HealthSettings::default(),
         };
         for entry in directive.block_entries() {
             settings.entry(entry)?;
@@ -202,7 +208,12 @@ impl Settings {
                 self.endpoint = Some(name.to_string());
             }
             "custom_health_delay" => self.custom_health_delay = entry.one_arg()?.duration()?,
-            _ => return Err(entry.unexpected_property(&PROPERTIES)),
+            name if HealthSettings::PROPERTIES.contains(&name) => self.health.entry(entry)?,
+            _ => {
+                return Err(
+                    entry.unexpected_property(&[&PROPERTIES[..], &HealthSettings::PROPERTIES].concat())
+                );
+            }
         }
         Ok(())
     }
@@ -220,7 +231,8 @@ impl Settings {
     async fn open_on(&self, backend: Arc<dyn Backend>) -> Result<Open, String> {
         let registry = Registry::open(Arc::clone(&backend), self.options()).await;
         let registry = registry.map_err(|error| report(&error))?;
-        Ok(Open { settings: self.clone(), registry, backend })
+        let checker = Arc::new(self.health.start(&registry));
+        Ok(Open { settings: Arc::new(self.clone()), registry, backend, _checker: checker })
     }
 
     fn options(&self) -> Options {
@@ -234,7 +246,10 @@ impl Settings {
         if let Some(name) = self.name_server.as_ref().and_then(|name| name.parse().ok()) {
             dns.name_server = name;
         }
-        Options { dns, custom_health_delay: self.custom_health_delay, ..Options::default() }
+        let mut options =
+            Options { dns, custom_health_delay: self.custom_health_delay, ..Options::default() };
+        self.health.apply(&mut options);
+        options
     }
 }
 

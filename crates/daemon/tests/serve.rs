@@ -3,10 +3,10 @@
 mod common;
 
 use std::fs;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use cartonym::wire::{Rcode, Type};
-use common::{Daemon, ask, ask_tcp, cartonym, run};
+use common::{Daemon, ask, ask_tcp, cartonym, run, wait_until};
 
 const NAME: &str = "web.shop.example.";
 
@@ -36,6 +36,33 @@ fn what_was_acknowledged_is_there_after_a_kill() {
         daemon = Daemon::start(folder.path());
         assert_eq!(ask(daemon.dns, NAME, Type::A), Some((Rcode::NOERROR, (1..=host).collect())));
     }
+}
+
+#[test]
+fn an_endpoint_that_fails_is_out_of_dns_and_one_that_recovers_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dns, api) = (common::free_address(), common::free_address());
+    let text = format!(
+        ".:{} {{\n bind 127.0.0.1\n registry {{\n  backend memory\n  api {api}\n  health_interval 200ms\n }}\n}}\n",
+        dns.port()
+    );
+    let daemon = Daemon::with_corefile(folder.path(), &text, dns, api);
+    let service = daemon.checked_service();
+    let endpoints: Vec<_> =
+        (1..=2).map(|host| TcpListener::bind(SocketAddr::from(([127, 0, 0, host], 0))).unwrap()).collect();
+    for (host, endpoint) in (1..).zip(&endpoints) {
+        daemon.register_at(&service, host, endpoint.local_addr().unwrap());
+    }
+    assert_eq!(ask(dns, NAME, Type::A), Some((Rcode::NOERROR, vec![1, 2])));
+    let failing = endpoints[1].local_addr().unwrap();
+    drop(endpoints);
+    let endpoint = TcpListener::bind(failing).unwrap();
+    wait_until("the first is out", || ask(dns, NAME, Type::A) == Some((Rcode::NOERROR, vec![2])));
+    drop(endpoint);
+    wait_until("both failed", || daemon.healths(&service).values().all(|status| status == "UNHEALTHY"));
+    assert_eq!(ask(dns, NAME, Type::A), Some((Rcode::NOERROR, vec![1, 2])), "nobody fit: all are answered");
+    let _endpoint = TcpListener::bind(failing).unwrap();
+    wait_until("the second is back", || ask(dns, NAME, Type::A) == Some((Rcode::NOERROR, vec![2])));
 }
 
 #[test]
@@ -82,6 +109,8 @@ fn a_mistake_in_a_corefile_has_a_place_and_help() {
         (".:0 {\n    regsitry\n}\n", ":2:5: ", "registry"),
         (".:0 {\n    registry {\n        backend embeded\n    }\n}\n", ":3:17: ", "embedded"),
         (".:0 {\n    registry {\n        api nowhere\n    }\n}\n", ":3:13: ", "address and port"),
+        (".:0 {\n    registry {\n        health_interval 10ms\n    }\n}\n", ":3:25: ", "200ms"),
+        (".:0 {\n    registry {\n        health_intervall 1s\n    }\n}\n", ":3:9: ", "health_interval"),
         (".:0 {\n    bind localhost\n}\n", ":2:10: ", "IP address"),
         (".:0 {\n    whoami\n", ":1:5: ", "never closed"),
         (".:0 .:0 {\n    whoami\n}\n", ":1:5: ", "already"),

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use cartonym_wire::{Class, Name, NameBuf, Ttl, Type};
 
 /// A name and its records; shared between the versions of a zone.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Node(Arc<[u8]>);
 
 /// What a node is besides data, so that a lookup need not look for it.

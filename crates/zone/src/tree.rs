@@ -29,7 +29,7 @@ struct Block([Shard; BLOCK]);
 
 type Shard = Option<Arc<[Slot]>>;
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Slot {
     hash: u64,
     node: Node,
@@ -48,11 +48,10 @@ impl Tree {
     /// The node, to change in place; shared parts on the way are copied.
     pub(crate) fn get_mut(&mut self, hash: u64, name: &Name) -> Option<&mut Node> {
         let shard = self.shard_mut(self.address(hash))?.as_mut()?;
-        if Arc::get_mut(shard).is_none() {
-            *shard = shard.iter().cloned().collect();
-        }
-        let slots = Arc::get_mut(shard)?;
-        slots.iter_mut().find(|slot| slot.hash == hash && slot.node.is(name)).map(|slot| &mut slot.node)
+        Arc::make_mut(shard)
+            .iter_mut()
+            .find(|slot| slot.hash == hash && slot.node.is(name))
+            .map(|slot| &mut slot.node)
     }
 
     /// Puts a node in, and says whether its name is new.
@@ -62,14 +61,21 @@ impl Tree {
         }
         let at = self.address(hash);
         let Some(shard) = self.shard_mut(at) else { return false };
-        let there = shard.as_deref().unwrap_or_default();
-        let mut slots: Vec<Slot> = Vec::with_capacity(there.len() + 1);
-        slots.extend(there.iter().filter(|slot| slot.hash != hash || !slot.node.is(node.name())).cloned());
-        let new = slots.len() == there.len();
-        slots.push(Slot { hash, node });
-        *shard = Some(slots.into());
-        self.len += usize::from(new);
-        new
+        let is_same = |slot: &Slot| slot.hash == hash && slot.node.is(node.name());
+        if let Some(there) = shard
+            && let Some(same) = there.iter().position(is_same)
+        {
+            if let Some(slot) = Arc::make_mut(there).get_mut(same) {
+                slot.node = node;
+            }
+            return false;
+        }
+        *shard = Some(match shard {
+            Some(there) => extended(there, Slot { hash, node }),
+            None => Arc::new([Slot { hash, node }]),
+        });
+        self.len += 1;
+        true
     }
 
     /// Takes a node out, and says whether it was there.
@@ -171,9 +177,9 @@ impl Tree {
         }
         self.shards += 1;
         let Some(from) = new.checked_ilog2().map(|log| new - (1 << log)) else { return };
-        let Some(old) = self.shard_mut(from).and_then(Option::take) else { return };
-        let (stay, go): (Vec<Slot>, Vec<Slot>) =
-            old.iter().cloned().partition(|slot| self.address(slot.hash) == from);
+        let Some(mut old) = self.shard_mut(from).and_then(Option::take) else { return };
+        let slots = Arc::make_mut(&mut old).iter_mut().map(std::mem::take);
+        let (stay, go): (Vec<Slot>, Vec<Slot>) = slots.partition(|slot| self.address(slot.hash) == from);
         for (at, slots) in [(from, stay), (new, go)] {
             if let Some(shard) = self.shard_mut(at) {
                 *shard = (!slots.is_empty()).then(|| slots.into());
@@ -183,6 +189,15 @@ impl Tree {
 
     fn shard_mut(&mut self, at: usize) -> Option<&mut Shard> {
         Arc::make_mut(self.blocks.get_mut(at / BLOCK)?).0.get_mut(at % BLOCK)
+    }
+}
+
+/// The slots of a shard and one more. They are moved where no other version has them: counting a reference to a node
+/// means to fetch it.
+fn extended(shard: &mut Arc<[Slot]>, more: Slot) -> Arc<[Slot]> {
+    match Arc::get_mut(shard) {
+        Some(slots) => slots.iter_mut().map(std::mem::take).chain([more]).collect(),
+        None => shard.iter().cloned().chain([more]).collect(),
     }
 }
 

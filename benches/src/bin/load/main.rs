@@ -25,6 +25,9 @@ enum Command {
         api: SocketAddr,
         #[arg(long, default_value_t = 64)]
         clients: usize,
+        /// In the service of each client.
+        #[arg(long, default_value_t = 100)]
+        instances: usize,
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
@@ -37,7 +40,7 @@ enum Command {
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
-    /// From the reply of RegisterInstance to the new answer on sockets of so many ports, one after the other.
+    /// From the reply of RegisterInstance to the new answer on sockets of so many ports, asked at once: that of the slowest.
     Visible {
         #[arg(long, default_value = "127.0.0.1:8053")]
         api: SocketAddr,
@@ -56,7 +59,9 @@ enum Command {
 async fn main() -> Result<()> {
     match Command::parse() {
         Command::Fill { folder, services, instances } => fill::fill(&folder, services, instances).await,
-        Command::Register { api, clients, seconds } => measure::register(api, clients, seconds).await,
+        Command::Register { api, clients, instances, seconds } => {
+            measure::register(api, clients, instances, seconds).await
+        }
         Command::Discover { api, clients, seconds } => measure::discover(api, clients, seconds).await,
         Command::Visible { api, dns, changes, sockets } => measure::visible(api, dns, changes, sockets).await,
         Command::Start { binary, folder } => start::start(&binary, &folder).await,

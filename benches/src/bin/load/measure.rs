@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use crate::client::{Client, registration};
 use crate::{Result, figures};
 
-/// Registrations from many clients; each has a service of its own with a thousand ids, which it goes round.
-pub(crate) async fn register(api: SocketAddr, clients: usize, seconds: u64) -> Result<()> {
+/// Registrations from many clients; each has a service of its own with so many ids, which it goes round.
+pub(crate) async fn register(api: SocketAddr, clients: usize, instances: usize, seconds: u64) -> Result<()> {
     let begin = Instant::now();
     let end = begin + Duration::from_secs(seconds);
     let mut running = JoinSet::new();
@@ -22,7 +22,7 @@ pub(crate) async fn register(api: SocketAddr, clients: usize, seconds: u64) -> R
             let (service, _) = client.service(&format!("reg-{number}")).await?;
             let mut latencies = Vec::new();
             while Instant::now() < end {
-                let request = registration(&service, latencies.len() % 1000, latencies.len());
+                let request = registration(&service, latencies.len() % instances, latencies.len());
                 let sent = Instant::now();
                 client.send("RegisterInstance", &request).await?;
                 latencies.push(sent.elapsed());
@@ -31,7 +31,11 @@ pub(crate) async fn register(api: SocketAddr, clients: usize, seconds: u64) -> R
         });
     }
     let latencies = collect(running).await?;
-    figures::rate(&format!("RegisterInstance, {clients} clients"), latencies.len(), begin.elapsed());
+    figures::rate(
+        &format!("RegisterInstance, {clients} clients, each a service of {instances} instances"),
+        latencies.len(),
+        begin.elapsed(),
+    );
     figures::latencies("  reply", latencies);
     Ok(())
 }
@@ -78,19 +82,22 @@ pub(crate) async fn visible(api: SocketAddr, dns: SocketAddr, changes: usize, so
         client.send("RegisterInstance", &request).await?;
         let replied = Instant::now();
         replies.push(replied - sent);
-        for socket in &sockets {
-            while ask(socket, &query)? != Some(change as u8) {
-                stale += 1;
-                if replied.elapsed() > Duration::from_secs(2) {
-                    return Err("DNS does not follow".into());
-                }
+        let mut waiting: Vec<_> = sockets.iter().collect();
+        while !waiting.is_empty() {
+            if replied.elapsed() > Duration::from_secs(2) {
+                return Err("DNS does not follow".into());
             }
+            for socket in &waiting {
+                socket.send(&query)?;
+            }
+            waiting = not_yet(waiting, change as u8)?;
+            stale += waiting.len();
         }
         latencies.push(replied.elapsed());
     }
     figures::latencies("RegisterInstance, one client", replies);
     figures::latencies(
-        &format!("reply to new answer on {} ports, one after the other", sockets.len()),
+        &format!("reply to new answer on all of {} ports, asked at once", sockets.len()),
         latencies,
     );
     figures::value("  stale answers after the reply", stale);
@@ -104,10 +111,25 @@ fn connect(dns: SocketAddr) -> Result<UdpSocket> {
     Ok(socket)
 }
 
+/// Those of `sockets` whose answer is another one.
+fn not_yet(sockets: Vec<&UdpSocket>, expected: u8) -> Result<Vec<&UdpSocket>> {
+    let mut others = Vec::new();
+    for socket in sockets {
+        if answer(socket)? != Some(expected) {
+            others.push(socket);
+        }
+    }
+    Ok(others)
+}
+
 /// The last octet of the first address.
 pub(crate) fn ask(socket: &UdpSocket, query: &[u8]) -> Result<Option<u8>> {
-    let mut buffer = [0; 4096];
     socket.send(query)?;
+    answer(socket)
+}
+
+fn answer(socket: &UdpSocket) -> Result<Option<u8>> {
+    let mut buffer = [0; 4096];
     let len = socket.recv(&mut buffer)?;
     let message = Message::new(buffer.get(..len).unwrap_or_default())?;
     let first = message.records().next().transpose()?;

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use cartonym::wire::{Message, NameBuf, Rcode, Type};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A program that ends with the test.
 pub(crate) struct Process(pub(crate) Child);
@@ -59,6 +59,17 @@ impl Daemon {
         Daemon { process, dns, api }
     }
 
+    /// Starts it with a Corefile, in a folder, that says where it listens.
+    pub(crate) fn with_corefile(folder: &Path, text: &str, dns: SocketAddr, api: SocketAddr) -> Daemon {
+        let file = folder.join("Corefile");
+        std::fs::write(&file, text).unwrap();
+        let mut command = cartonym(&["-quiet", "-conf"]);
+        let process =
+            Process(command.arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        wait_until("the daemon answers", || ask(dns, ".", Type::SOA).is_some());
+        Daemon { process, dns, api }
+    }
+
     /// Sends a signal, such as `TERM`.
     pub(crate) fn signal(&self, signal: &str) {
         self.process.signal(signal);
@@ -74,8 +85,20 @@ impl Daemon {
         self.client().service()
     }
 
+    pub(crate) fn checked_service(&self) -> Value {
+        self.client().checked_service()
+    }
+
     pub(crate) fn register(&self, service: &Value, host: u8) {
         self.client().register(service, host);
+    }
+
+    pub(crate) fn register_at(&self, service: &Value, host: u8, address: SocketAddr) {
+        self.client().register_at(service, host, address);
+    }
+
+    pub(crate) fn healths(&self, service: &Value) -> Map<String, Value> {
+        self.client().healths(service)
     }
 
     fn client(&self) -> Client {
@@ -110,20 +133,43 @@ impl Client {
 
     /// A namespace `shop.example` with a service `web`: the service's id.
     pub(crate) fn service(&self) -> Value {
+        self.service_with(json!({}))
+    }
+
+    /// The same, its instances checked by TCP; one result decides.
+    pub(crate) fn checked_service(&self) -> Value {
+        self.service_with(json!({ "HealthCheckConfig": { "Type": "TCP", "FailureThreshold": 1 } }))
+    }
+
+    fn service_with(&self, more: Value) -> Value {
         let operation = self.call("CreatePublicDnsNamespace", json!({ "Name": "shop.example" }));
         let operation = self.call("GetOperation", json!({ "OperationId": operation["OperationId"] }));
         let records = json!([{ "Type": "A", "TTL": 1 }, { "Type": "SRV", "TTL": 1 }]);
-        let namespace = &operation["Operation"]["Targets"]["NAMESPACE"];
-        let request =
-            json!({ "Name": "web", "NamespaceId": namespace, "DnsConfig": { "DnsRecords": records } });
+        let mut request = more;
+        request["Name"] = json!("web");
+        request["NamespaceId"] = operation["Operation"]["Targets"]["NAMESPACE"].clone();
+        request["DnsConfig"] = json!({ "DnsRecords": records });
         self.call("CreateService", request)["Service"]["Id"].clone()
     }
 
     pub(crate) fn register(&self, service: &Value, host: u8) {
-        let attributes = json!({ "AWS_INSTANCE_IPV4": format!("192.0.2.{host}"), "AWS_INSTANCE_PORT": "80" });
+        self.register_at(service, host, ([192, 0, 2, host], 80).into());
+    }
+
+    pub(crate) fn register_at(&self, service: &Value, host: u8, address: SocketAddr) {
+        let attributes = json!({
+            "AWS_INSTANCE_IPV4": address.ip().to_string(),
+            "AWS_INSTANCE_PORT": address.port().to_string(),
+        });
         let request =
             json!({ "ServiceId": service, "InstanceId": format!("web-{host}"), "Attributes": attributes });
         self.call("RegisterInstance", request);
+    }
+
+    /// The health of each instance of a service.
+    pub(crate) fn healths(&self, service: &Value) -> Map<String, Value> {
+        let health = self.call("GetInstancesHealthStatus", json!({ "ServiceId": service }));
+        health["Status"].as_object().unwrap().clone()
     }
 }
 
