@@ -4,7 +4,7 @@
 //! Namespaces of one name, in different networks, share a zone. A service's own name goes before an instance's, should
 //! the two be the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -164,9 +164,8 @@ impl Writer<'_> {
         let Some(owner) = below(service, self.origin) else { return };
         let entries = entries_of(model, namespaces, service);
         let mut sets = KINDS.map(|kind| (kind, self.empty_set(kind, &entries)));
-        // DNS does not know case: instances that differ by nothing else share a name.
-        let touched = change.instances.iter().map(|id| fold(id.as_str()));
-        let mut names: BTreeMap<String, Vec<_>> = touched.map(|id| (id, Vec::new())).collect();
+        let touched: HashSet<String> = change.instances.iter().map(|id| fold(id.as_str())).collect();
+        let mut named: Vec<_> = touched.iter().map(|id| (id.as_str(), None)).collect();
         let (mut folded, mut rdata) = (String::new(), Vec::new());
         // With a thousand instances most of the cost is to fetch them from memory: a loop that does no more than to count
         // fetches several at a time.
@@ -178,13 +177,12 @@ impl Writer<'_> {
                     push(set, &owner, *kind, entry, there, &mut rdata);
                 }
             }
+            let id = there.id().as_str();
             folded.clear();
-            folded.push_str(there.id().as_str());
+            folded.push_str(id);
             folded.make_ascii_lowercase();
-            if let Some(same) = names.get_mut(&folded) {
-                same.push((entry, there));
-            } else if change.all_instances {
-                names.insert(folded.clone(), vec![(entry, there)]);
+            if change.all_instances || touched.contains(&folded) {
+                named.push((id, Some((entry, there))));
             }
         }
         for (kind, set) in &mut sets {
@@ -196,10 +194,15 @@ impl Writer<'_> {
             }
             self.put(&owner, set);
         }
-        for (id, instances) in &names {
-            let is_service = !entries_of(model, namespaces, &relative(id, service)).is_empty();
+        // DNS does not know case: instances that differ by nothing else share a name.
+        named.sort_by(|(a, _), (b, _)| folded_bytes(a).cmp(folded_bytes(b)));
+        let may_be_service = service == "." || namespaces.iter().any(|entry| entry.has_dotted_names());
+        for same in named.chunk_by(|(a, _), (b, _)| a.eq_ignore_ascii_case(b)) {
+            let Some((id, _)) = same.first() else { continue };
+            let is_service =
+                may_be_service && !entries_of(model, namespaces, &relative(id, service)).is_empty();
             if let Some(owner) = below_instance(id, &owner).filter(|_| !is_service) {
-                self.instance(&owner, instances);
+                self.instance(&owner, same.iter().filter_map(|(_, there)| *there));
             }
         }
         if entries.is_empty() {
@@ -208,10 +211,13 @@ impl Writer<'_> {
     }
 
     /// The name of an instance, which SRV records point to.
-    fn instance(&mut self, owner: &Name, instances: &[(&ServiceEntry, &Instance)]) {
-        let addressed = instances
-            .iter()
-            .filter_map(|(entry, there)| Some((target_ttl(entry.service.dns.as_ref()?)?, there)));
+    fn instance<'m>(
+        &mut self,
+        owner: &Name,
+        instances: impl Iterator<Item = (&'m ServiceEntry, &'m Instance)> + Clone,
+    ) {
+        let addressed =
+            instances.filter_map(|(entry, there)| Some((target_ttl(entry.service.dns.as_ref()?)?, there)));
         let ttl = addressed.clone().map(|(ttl, _)| ttl).min().unwrap_or_default();
         let mut v4 = RrSet::new(Type::A, ttl, Policy::All);
         let mut v6 = RrSet::new(Type::AAAA, ttl, Policy::All);
@@ -234,11 +240,10 @@ impl Writer<'_> {
         for (at, _) in name.match_indices('.') {
             let (id, service) = (&name[..at], &name[at + 1..]);
             let entries = entries_of(model, namespaces, service);
-            let same: Vec<_> = instances_of(&entries)
-                .filter(|(_, there)| there.id().as_str().eq_ignore_ascii_case(id))
-                .collect();
-            if !same.is_empty() {
-                self.instance(owner, &same);
+            let same =
+                instances_of(&entries).filter(|(_, there)| there.id().as_str().eq_ignore_ascii_case(id));
+            if same.clone().next().is_some() {
+                self.instance(owner, same);
             }
         }
     }
@@ -346,7 +351,9 @@ fn services_of(model: &Model, namespaces: &[&NamespaceEntry]) -> BTreeSet<String
     services.map(|entry| fold(&entry.service.name)).collect()
 }
 
-fn instances_of<'m>(entries: &[&'m ServiceEntry]) -> impl Iterator<Item = (&'m ServiceEntry, &'m Instance)> {
+fn instances_of<'m>(
+    entries: &[&'m ServiceEntry],
+) -> impl Iterator<Item = (&'m ServiceEntry, &'m Instance)> + Clone {
     entries.iter().flat_map(|entry| entry.instances.iter().map(|there| (*entry, &there.instance)))
 }
 
@@ -377,6 +384,10 @@ fn wire_type(kind: RecordType) -> Type {
         RecordType::Srv => Type::SRV,
         RecordType::Cname => Type::CNAME,
     }
+}
+
+fn folded_bytes(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().map(|octet| octet.to_ascii_lowercase())
 }
 
 fn fold(name: &str) -> String {

@@ -85,7 +85,7 @@ impl Instances {
     }
 
     /// All of them, by ascending id.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<InstanceEntry>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<InstanceEntry>> + Clone {
         self.runs.iter().flatten()
     }
 

@@ -34,6 +34,8 @@ pub struct NamespaceEntry {
     pub namespace: Namespace,
     /// Its services by name: in a DNS namespace, the name in lower case.
     services: BTreeMap<Box<str>, ServiceId>,
+    /// How many of those names have more than one label.
+    dotted: usize,
 }
 
 /// A service in the model.
@@ -82,6 +84,13 @@ pub struct TouchedService {
     pub whole: bool,
     /// Instances made, changed or removed.
     pub instances: HashSet<InstanceId>,
+}
+
+impl NamespaceEntry {
+    /// Whether a service's name may be that of another's instance, `ID.SERVICE`.
+    pub(crate) fn has_dotted_names(&self) -> bool {
+        self.dotted > 0
+    }
 }
 
 impl Touched {
@@ -294,18 +303,18 @@ impl Model {
 
     fn put_namespace(&mut self, revision: Revision, namespace: Namespace, touched: &mut Touched) {
         touched.namespaces.insert(namespace.id, namespace.name.clone());
-        let services = match self.namespaces.remove(&namespace.id) {
-            Some(before) => before.services,
-            None => BTreeMap::new(),
-        };
-        self.namespaces.insert(namespace.id, NamespaceEntry { revision, namespace, services });
+        let before = self.namespaces.remove(&namespace.id);
+        let (services, dotted) = before.map(|before| (before.services, before.dotted)).unwrap_or_default();
+        self.namespaces.insert(namespace.id, NamespaceEntry { revision, namespace, services, dotted });
     }
 
     fn put_service(&mut self, revision: Revision, service: Service, touched: &mut Touched) {
         let id = service.id;
         touched.service(&service).whole = true;
         if let Some(within) = self.namespaces.get_mut(&service.namespace) {
-            within.services.insert(within.namespace.unique_form(&service.name).into(), id);
+            let new =
+                within.services.insert(within.namespace.unique_form(&service.name).into(), id).is_none();
+            within.dotted += usize::from(new && service.name.contains('.'));
         }
         match self.services.get_mut(&id) {
             Some(entry) => {
@@ -335,7 +344,9 @@ impl Model {
                 touched.instances.extend(removed.instances.iter().map(|entry| entry.instance.id().clone()));
                 self.instances -= removed.instances.len();
                 if let Some(within) = self.namespaces.get_mut(namespace) {
-                    within.services.remove(within.namespace.unique_form(&removed.service.name).as_str());
+                    let name = within.namespace.unique_form(&removed.service.name);
+                    let there = within.services.remove(name.as_str()).is_some();
+                    within.dotted -= usize::from(there && name.contains('.'));
                 }
             }
             Key::Instance(service, id) => {
