@@ -10,12 +10,13 @@ use cartonym::plugin::{Page, Plugin, Settings, Shared};
 use cartonym::plugins::Plugins;
 use cartonym::responder::tsig::Keyring;
 use cartonym::responder::{Chain, Limits, Responder, ResponderBuilder};
-use cartonym::server;
+use cartonym::server::{self, Patience};
 use cartonym::wire::NameBuf;
 
 use crate::encryption::{Encryption, Identity};
 use crate::failure::Failure;
 use crate::registries::{Open, OpenError, Registries};
+use crate::timeouts::Timeouts;
 
 /// What a Corefile asks for, ready to be served.
 pub(crate) struct Configuration {
@@ -35,6 +36,8 @@ pub(crate) struct Listener {
     pub(crate) sockets: Option<usize>,
     /// What clients are shown, where the scheme is encrypted.
     pub(crate) identity: Option<Identity>,
+    /// What connections may take.
+    pub(crate) patience: Patience,
     /// The server blocks' keys, as they are printed at the start.
     pub(crate) zones: Vec<NameBuf>,
 }
@@ -95,6 +98,7 @@ impl Configuration {
                 responder: group.builder.keys(keys.clone()).build(),
                 sockets: group.sockets,
                 identity: group.identity,
+                patience: group.patience,
                 zones: group.zones,
             })
             .collect();
@@ -110,7 +114,7 @@ impl Listener {
             None => server::Listener::dns(self.address, responder),
             Some(identity) => server::Listener::tls(self.address, responder, &identity.open()?),
         };
-        Ok(self.sockets.into_iter().fold(listener, server::Listener::workers))
+        Ok(self.sockets.into_iter().fold(listener.patience(self.patience), server::Listener::workers))
     }
 }
 
@@ -127,6 +131,7 @@ struct Group {
     builder: ResponderBuilder,
     sockets: Option<usize>,
     identity: Option<Identity>,
+    patience: Patience,
     zones: Vec<NameBuf>,
 }
 
@@ -136,6 +141,7 @@ struct Block {
     limits: Limits,
     sockets: Option<usize>,
     encryption: Arc<Encryption>,
+    patience: Patience,
 }
 
 impl Block {
@@ -168,7 +174,13 @@ impl Assembly<'_> {
         if let Some(udp_size) = settings.udp_size {
             limits.udp_size = udp_size;
         }
-        let block = Block { chain, limits, sockets: settings.sockets, encryption: settings.in_block() };
+        let block = Block {
+            chain,
+            limits,
+            sockets: settings.sockets,
+            encryption: settings.in_block(),
+            patience: settings.in_block::<Timeouts>().patience(),
+        };
         for (key, zone) in server.keys.iter().zip(&zones) {
             for address in self.addresses(key, &settings) {
                 self.route(key, zone, address, &block)?;
@@ -190,6 +202,7 @@ impl Assembly<'_> {
             builder: Responder::builder().limits(block.limits),
             sockets: None,
             identity: identity.cloned(),
+            patience: Patience::default(),
             zones: Vec::new(),
         });
         if group.zones.contains(zone) {
@@ -200,7 +213,9 @@ impl Assembly<'_> {
         }
         group.zones.push(*zone);
         group.builder = group.builder.zone(zone, block.chain.clone());
-        // Where blocks share an address, the one that asks for most has its way.
+        // Where blocks share an address, the last that says something has its way,
+        group.patience = group.patience.then(block.patience);
+        // and the one that asks for most sockets.
         group.sockets = group.sockets.max(block.sockets);
         self.groups.insert((scheme, address), group);
         Ok(())

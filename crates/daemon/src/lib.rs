@@ -24,6 +24,7 @@ mod serve;
 mod signals;
 mod source;
 mod surface;
+mod timeouts;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,7 @@ pub fn standard() -> Plugins {
         .with::<directives::Root>()
         .with::<directives::Bind>()
         .with::<encryption::TlsDirective>()
+        .with::<timeouts::TimeoutsDirective>()
         .with::<registries::RegistryDirective>()
 }
 

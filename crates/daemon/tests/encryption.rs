@@ -3,9 +3,11 @@
 mod common;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use cartonym_testing::certificate;
 use common::{Process, cartonym, free_address, run, wait_until};
@@ -120,4 +122,37 @@ fn a_wrong_corefile_is_refused_where_it_is_wrong() {
 /// The place behind a first argument in the second line.
 fn at(argument: &str) -> String {
     format!("2:{}", 7 + argument.len())
+}
+
+#[test]
+fn timeouts_are_refused_where_they_are_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    for (corefile, at, message) in [
+        (". {\n timeouts\n}\n", "2:2", "`timeouts` says nothing"),
+        (". {\n timeouts 5s\n}\n", "2:11", "`timeouts` takes no argument"),
+        (". {\n timeouts {\n  read 500ms\n }\n}\n", "3:8", "`500ms` is not from 1s to 24h"),
+        (". {\n timeouts {\n  idle 25h\n }\n}\n", "3:8", "`25h` is not from 1s to 24h"),
+        (". {\n timeouts {\n  maxtcpqueries 0\n }\n}\n", "3:17", "a connection without a query is none"),
+        (". {\n timeouts {\n  forever 1s\n }\n}\n", "3:3", "unknown property `forever`"),
+    ] {
+        let file = write(folder.path(), corefile);
+        let (code, _, err) = run(&mut cartonym(&["check", &file]));
+        assert_eq!(code, Some(1), "{corefile}");
+        assert!(err.contains(&format!("Corefile:{at}: ")) && err.contains(message), "{corefile}{err}");
+    }
+}
+
+#[test]
+fn an_idle_connection_is_closed_when_the_corefile_says() {
+    let corefile =
+        ".:PORT {\n bind 127.0.0.1\n timeouts {\n  idle 1\n  read 1m\n  maxtcpqueries -1\n }\n whoami\n}\n";
+    let folder = tempfile::tempdir().unwrap();
+    let (_process, address) = serve(folder.path(), corefile);
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.write_all(b"\0\x11\0\x07\0\0\0\x01\0\0\0\0\0\0\0\0\x01\0\x01").unwrap();
+    let begun = Instant::now();
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).unwrap();
+    assert!(response.len() > 19 && begun.elapsed() >= Duration::from_secs(1));
 }

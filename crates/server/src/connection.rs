@@ -47,6 +47,8 @@ pub(crate) struct Connection<S: AsyncWrite + Unpin> {
     waiting: FuturesUnordered<BoxFuture<'static, Reply>>,
     /// Responses of many messages, of which the first is being told.
     streams: VecDeque<Messages>,
+    /// Messages received.
+    received: u64,
     /// Whether more may come from the client.
     open: bool,
     /// Whether a message was finished or answered since the last [`Connection::mark`].
@@ -109,6 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             output: Output::default(),
             waiting: FuturesUnordered::new(),
             streams: VecDeque::new(),
+            received: 0,
             open: true,
             moved: false,
             times: Times { born: now, spoken: false, active: now, began: None, blocked: None },
@@ -249,6 +252,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         pen.moments.tick();
         while self.output.len() + pen.used < limits.queued
             && self.waiting.len() < limits.pipelined
+            && self.received + traffic.received < limits.messages
             && let Some(room) = pen.output.get_mut(pen.used + PREFIX..).filter(|room| room.len() >= LONGEST)
             && let Some((message, after)) = split_message(rest)
         {
@@ -268,7 +272,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.times.spoken |= traffic.received > 0;
         self.moved |= traffic.received > 0;
+        self.received += traffic.received;
         self.count(traffic);
+        if self.received >= limits.messages {
+            self.open = false;
+            return octets.len();
+        }
         octets.len() - rest.len()
     }
 

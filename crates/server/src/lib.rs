@@ -27,7 +27,7 @@ mod udp;
 pub use bind::{Protocol, StartError};
 pub use counters::{Counters, Traffic};
 pub use holder::Holder;
-pub use limits::Limits;
+pub use limits::{Limits, Patience};
 pub use listener::Listener;
 pub use running::Running;
 pub use server::Server;

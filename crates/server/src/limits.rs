@@ -24,10 +24,52 @@ pub struct Limits {
     pub queued: usize,
     /// Queries of one connection that may wait for a plugin at once; past that, no more is read from it.
     pub pipelined: usize,
+    /// Messages of one connection, which is closed when they are answered.
+    pub messages: u64,
     /// How long a query may wait for a plugin, on any transport; then it is SERVFAIL.
     pub deadline: Duration,
     /// How long a shutdown waits for what has begun.
     pub grace: Duration,
+}
+
+/// What a listener's connections may take, where not what all may.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Patience {
+    /// [`Limits::first_message`], [`Limits::message`], and agreeing on keys.
+    pub read: Option<Duration>,
+    /// [`Limits::stall`].
+    pub write: Option<Duration>,
+    /// [`Limits::idle`].
+    pub idle: Option<Duration>,
+    /// [`Limits::messages`].
+    pub messages: Option<u64>,
+}
+
+impl Patience {
+    /// With what `later` says where it says something.
+    #[must_use]
+    pub fn then(self, later: Patience) -> Patience {
+        Patience {
+            read: later.read.or(self.read),
+            write: later.write.or(self.write),
+            idle: later.idle.or(self.idle),
+            messages: later.messages.or(self.messages),
+        }
+    }
+}
+
+impl Limits {
+    /// With a listener's own.
+    pub(crate) fn with(self, patience: Patience) -> Limits {
+        Limits {
+            first_message: patience.read.unwrap_or(self.first_message),
+            message: patience.read.unwrap_or(self.message),
+            stall: patience.write.unwrap_or(self.stall),
+            idle: patience.idle.unwrap_or(self.idle),
+            messages: patience.messages.unwrap_or(self.messages),
+            ..self
+        }
+    }
 }
 
 impl Default for Limits {
@@ -42,6 +84,7 @@ impl Default for Limits {
             life: Duration::from_secs(3600),
             queued: 64 * 1024,
             pipelined: 128,
+            messages: u64::MAX,
             deadline: Duration::from_secs(5),
             grace: Duration::from_secs(5),
         }

@@ -8,6 +8,7 @@ use cartonym_plugin::Transport;
 use cartonym_responder::Responder;
 use rustls::ServerConfig;
 
+use crate::limits::Patience;
 use crate::tls::Tls;
 
 /// An address to be served: what answers there, and how messages get there and back.
@@ -18,6 +19,7 @@ pub struct Listener {
     /// Sockets and threads for UDP, where not as many as everywhere.
     pub(crate) workers: Option<usize>,
     pub(crate) carrier: Carrier,
+    pub(crate) patience: Patience,
 }
 
 /// How messages travel.
@@ -38,13 +40,13 @@ impl Listener {
     /// Port 0 takes one that is free; [`Running::local_addrs`](crate::Running::local_addrs) then says which. An
     /// address of all zeros is all of this machine's, of its own family only: `[::]` does not include IPv4.
     pub fn dns(address: SocketAddr, responder: Arc<Responder>) -> Listener {
-        Listener { address, responder, workers: None, carrier: Carrier::Dns }
+        Listener::over(Carrier::Dns, address, responder)
     }
 
     /// Over TLS (RFC 7858).
     pub fn tls(address: SocketAddr, responder: Arc<Responder>, tls: &Tls) -> Listener {
         let keys = Arc::new(ArcSwap::new(tls.speaking(DOT)));
-        Listener { address, responder, workers: None, carrier: Carrier::Tls(keys) }
+        Listener::over(Carrier::Tls(keys), address, responder)
     }
 
     /// Sets how many threads there are for UDP; at least one.
@@ -52,6 +54,17 @@ impl Listener {
     pub fn workers(mut self, workers: usize) -> Listener {
         self.workers = Some(workers.max(1));
         self
+    }
+
+    /// Sets what its connections may take, where not what all may.
+    #[must_use]
+    pub fn patience(mut self, patience: Patience) -> Listener {
+        self.patience = patience;
+        self
+    }
+
+    fn over(carrier: Carrier, address: SocketAddr, responder: Arc<Responder>) -> Listener {
+        Listener { address, responder, workers: None, carrier, patience: Patience::default() }
     }
 }
 

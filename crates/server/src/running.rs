@@ -12,8 +12,10 @@ use tokio::time::sleep;
 
 use crate::background::Background;
 use crate::bind::{Bound, StartError};
+use crate::connection::Service;
 use crate::counters::{Counters, Tally};
 use crate::life::{Phase, Reaper};
+use crate::limits::Limits;
 use crate::listener::{Carrier, Listener};
 use crate::server::{Server, Starter};
 use crate::tls::Tls;
@@ -36,7 +38,8 @@ pub(crate) struct Listening {
     pub(crate) carrier: Carrier,
     /// The socket and the counts of each worker.
     pub(crate) udp: Vec<(Arc<UdpSocket>, Arc<Tally>)>,
-    pub(crate) tcp: Arc<Tally>,
+    /// What connections to come share.
+    pub(crate) service: Arc<ArcSwap<Service>>,
     pub(crate) reaper: Reaper,
 }
 
@@ -78,11 +81,11 @@ impl Running {
     }
 
     /// Serves what `server` names from now on, in its order: an address that is served already keeps its sockets and
-    /// gets its responder, as by [`Running::replace`], and its certificates; a new one is opened; one that is not named any more takes
-    /// nothing new, finishes what has begun for as long as [`Limits::grace`](crate::Limits::grace) allows, and is
+    /// gets its responder, as by [`Running::replace`], its certificates and its patience; a new one is opened; one that is not named any more takes
+    /// nothing new, finishes what has begun for as long as [`Limits::grace`] allows, and is
     /// closed.
     ///
-    /// The limits, and the number of workers at an address that stays, remain what they were at the start.
+    /// The limits of the whole, and the number of workers at an address that stays, remain what they were at the start.
     ///
     /// # Errors
     ///
@@ -97,6 +100,7 @@ impl Running {
                 self.background.start(&listener.responder);
                 listening.responder.store(listener.responder);
                 listening.carrier.take(&listener.carrier);
+                listening.allow(self.starter.limits.with(listener.patience));
             }
             self.listeners.extend(kept.or_else(|| opened.next()));
         }
@@ -154,7 +158,7 @@ impl Running {
         });
     }
 
-    /// Takes nothing new, finishes what has begun for as long as [`Limits::grace`](crate::Limits::grace) allows, and
+    /// Takes nothing new, finishes what has begun for as long as [`Limits::grace`] allows, and
     /// ends the rest.
     pub async fn shutdown(mut self) {
         self.listeners.iter().for_each(Listening::drain);
@@ -183,7 +187,7 @@ impl Running {
         let connections = self.starter.connections.open();
         let mut sum = Counters { connections, accepted, refused, evicted, panics, ..Counters::default() };
         for listening in &self.listeners {
-            sum.tcp += listening.tcp.traffic();
+            sum.tcp += listening.service.load().tally.traffic();
             for (_, tally) in &listening.udp {
                 sum.udp += tally.traffic();
                 sum.panics += tally.panics();
@@ -197,6 +201,13 @@ impl Listening {
     /// Whether it is what `listener` asks for, whatever answers there.
     fn is(&self, listener: &Listener) -> bool {
         self.asked == listener.address && self.carrier.is(&listener.carrier)
+    }
+
+    /// Allows connections to come so much.
+    fn allow(&self, limits: Limits) {
+        let Service { responder, tally, .. } = &**self.service.load();
+        let (responder, tally) = (Arc::clone(responder), Arc::clone(tally));
+        self.service.store(Arc::new(Service { responder, tally, limits }));
     }
 
     /// Takes nothing new.

@@ -120,13 +120,19 @@ impl Starter {
     /// [`StartError::Thread`]; what has been started ends.
     pub(crate) fn open(&self, bound: Bound, listener: Listener) -> Result<Listening, StartError> {
         let (life, reaper) = life::begin();
+        let responder = Arc::new(ArcSwap::new(listener.responder));
+        let service = Service {
+            responder: Arc::clone(&responder),
+            tally: Arc::new(Tally::default()),
+            limits: self.limits.with(listener.patience),
+        };
         let mut listening = Listening {
             asked: listener.address,
             address: bound.address,
-            responder: Arc::new(ArcSwap::new(listener.responder)),
+            responder,
             carrier: listener.carrier,
             udp: Vec::new(),
-            tcp: Arc::new(Tally::default()),
+            service: Arc::new(ArcSwap::from_pointee(service)),
             reaper,
         };
         let acceptor = self.acceptor(bound.tcp, &listening, &life).map_err(StartError::Thread)?;
@@ -162,11 +168,7 @@ impl Starter {
             listener: tokio::net::TcpListener::from_std(listener)?,
             carrier: listening.carrier.clone(),
             connections: Arc::clone(&self.connections),
-            service: Arc::new(Service {
-                responder: Arc::clone(&listening.responder),
-                tally: Arc::clone(&listening.tcp),
-                limits: self.limits,
-            }),
+            service: Arc::clone(&listening.service),
             life: life.clone(),
         })
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use cartonym_plugin::Client;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
@@ -20,7 +21,7 @@ pub(crate) struct Acceptor {
     pub(crate) listener: TcpListener,
     pub(crate) carrier: Carrier,
     pub(crate) connections: Arc<Connections>,
-    pub(crate) service: Arc<Service>,
+    pub(crate) service: Arc<ArcSwap<Service>>,
     pub(crate) life: Life,
 }
 
@@ -62,7 +63,7 @@ impl Acceptor {
         let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return };
         let client = Client { address: peer, local, transport: self.carrier.transport() };
         let id = place.id();
-        let visit = Visit { client, place, service: Arc::clone(&self.service), life: self.life.clone() };
+        let visit = Visit { client, place, service: self.service.load_full(), life: self.life.clone() };
         let task = match &self.carrier {
             Carrier::Dns => tokio::spawn(visit.plain(stream)),
             Carrier::Tls(keys) => tokio::spawn(visit.encrypted(stream, Arc::clone(keys))),

@@ -215,6 +215,7 @@ const LIMITS: Limits = Limits {
     stall: Duration::from_secs(7),
     life: Duration::from_secs(600),
     queued: 64 * 1024,
+    messages: u64::MAX,
     pipelined: 128,
     deadline: MINUTE,
     grace: MINUTE,

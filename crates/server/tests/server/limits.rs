@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use cartonym_server::Limits;
+use cartonym_server::{Limits, Listener, Patience, Server};
 
 use crate::harness::*;
 
@@ -22,6 +22,33 @@ fn a_connection_that_has_fallen_silent_is_closed() {
     let mut stream = tcp(address);
     ask_tcp(&mut stream, 1, "www").unwrap();
     assert!(is_closed(&mut stream));
+}
+
+#[test]
+fn a_listener_may_have_limits_of_its_own() {
+    let patience = Patience { idle: Some(SHORT), messages: Some(2), ..Patience::default() };
+    let listener = |patience| {
+        Listener::dns("127.0.0.1:0".parse().unwrap(), Oracle::new(1).responder()).patience(patience)
+    };
+    let server = Server::new().workers(1).with(listener(patience)).with(listener(Patience::default()));
+    let mut running = server.start().unwrap();
+    let [short, long] = running.local_addrs()[..] else { panic!() };
+    let mut stream = tcp(short);
+    ask_tcp(&mut stream, 1, "www").unwrap();
+    assert!(is_closed(&mut stream));
+    // What comes with the last message it may send is not read.
+    let mut talkative = tcp(short);
+    talkative.write_all(&[framed(1, "www"), framed(2, "www"), framed(3, "www")].concat()).unwrap();
+    let ids = [1, 2].map(|_| id_of(&read_message(&mut talkative).unwrap()));
+    assert_eq!((ids, is_closed(&mut talkative)), ([1, 2], true));
+    let mut other = tcp(long);
+    (0..3).for_each(|id| drop(ask_tcp(&mut other, id, "www").unwrap()));
+    running.update(Server::new().with(listener(Patience::default())).with(listener(patience))).unwrap();
+    assert_eq!(running.local_addrs(), [short, long]);
+    ask_tcp(&mut other, 3, "www").unwrap();
+    let mut new = tcp(long);
+    ask_tcp(&mut new, 1, "www").unwrap();
+    assert!(is_closed(&mut new));
 }
 
 #[test]
