@@ -117,8 +117,7 @@ fn what_was_acknowledged_is_there_after_kills_at_any_moment() {
                 });
             }
             std::thread::sleep(Duration::from_millis(120 + 37 * round));
-            let pid = server.process.0.id().to_string();
-            assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+            server.process.signal("KILL");
             is_over.store(true, Ordering::Relaxed);
         });
         let end = Instant::now() + Duration::from_secs(10);
@@ -138,8 +137,7 @@ fn a_configuration_that_takes_over_loses_no_update() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
-                let pid = server.process.0.id().to_string();
-                assert!(Command::new("kill").args(["-USR1", &pid]).status().unwrap().success());
+                server.process.signal("USR1");
                 std::thread::sleep(Duration::from_millis(20));
             }
         });

@@ -3,9 +3,10 @@
 /// CoreDNS 1.14.7's directives in its order of execution, which no Corefile can change and existing ones rely on:
 /// `acl` decides about what `rewrite` has made of a name, `cache` keeps answers before `loadbalance` turns them.
 ///
-/// Two differences. `header` and `minimal`, which CoreDNS has behind `cache`, do the same in front of it to what the
+/// Three differences. `header` and `minimal`, which CoreDNS has behind `cache`, do the same in front of it to what the
 /// client sees. And so `registry` has a place between them and the cache: whatever changes there is answered at once,
-/// neither kept by the cache nor hidden by what it has kept before.
+/// neither kept by the cache nor hidden by what it has kept before. `transfer` comes before all that have zones, and so
+/// before `registry` as well: each of them refuses transfers that get as far as that.
 pub(crate) const ORDER: [&str; 61] = [
     "root",
     "metadata",
@@ -43,12 +44,12 @@ pub(crate) const ORDER: [&str; 61] = [
     "acl",
     "header",
     "minimal",
+    "transfer",
     "registry",
     "cache",
     "dnssec",
     "tls",
     "template",
-    "transfer",
     "hosts",
     "route53",
     "azure",

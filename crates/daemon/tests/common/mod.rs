@@ -152,6 +152,10 @@ impl Client {
         self.call("CreateService", request)["Service"]["Id"].clone()
     }
 
+    pub(crate) fn deregister(&self, service: &Value, host: u8) {
+        self.call("DeregisterInstance", json!({ "ServiceId": service, "InstanceId": format!("web-{host}") }));
+    }
+
     pub(crate) fn register(&self, service: &Value, host: u8) {
         self.register_at(service, host, ([192, 0, 2, host], 80).into());
     }

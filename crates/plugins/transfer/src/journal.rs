@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use cartonym_wire::{Name, NameBuf};
-use cartonym_zone::{Difference, Records, Rr, Soa, Tables, Zone};
+use cartonym_zone::{Difference, Records, Rr, Snapshot, Soa, Tables, Zone};
 use parking_lot::Mutex;
 
 /// The changes of zones.
@@ -12,6 +12,16 @@ use parking_lot::Mutex;
 pub(crate) struct Journals {
     // Held while differences are found, by threads that may wait; a query's worker never takes it.
     zones: Mutex<HashMap<NameBuf, Journal>>,
+    /// What has been served since, so that no version is unknown that a secondary may have asked for. Writers add to it,
+    /// and it is never held for longer than that takes.
+    pending: Mutex<VecDeque<Pending>>,
+}
+
+/// What a table has served, and which table of all it is.
+#[derive(Debug)]
+struct Pending {
+    table: usize,
+    snapshot: Arc<Snapshot>,
 }
 
 /// The changes of one zone, up to its version of now.
@@ -34,13 +44,26 @@ pub(crate) enum News {
     All(Arc<Zone>, Soa),
 }
 
+/// Versions that wait to be compared; where there are more, what led to the newest is told as one step.
+const MAX_PENDING: usize = 1_024;
+
 /// Octets of changes that are kept of a zone; older ones are dropped.
 const MAX_OCTETS: usize = 4 << 20;
 
 impl Journals {
+    /// Notes a version of the table at this place; what has changed in it is found later.
+    pub(crate) fn note(&self, table: usize, snapshot: Arc<Snapshot>) {
+        let mut pending = self.pending.lock();
+        if pending.len() >= MAX_PENDING {
+            pending.pop_back();
+        }
+        pending.push_back(Pending { table, snapshot });
+    }
+
     /// What leads to the zone's version of now from that of `serial`; none if there is no such zone.
     pub(crate) fn since(&self, tables: &Tables, origin: &Name, serial: u32) -> Option<News> {
         let mut journals = self.zones.lock();
+        self.take_pending(tables, &mut journals);
         // Read only now: no other thread so takes in a version that is older than the journal's.
         let zone = tables.zone(origin)?;
         let soa = zone.version()?;
@@ -56,8 +79,13 @@ impl Journals {
     }
 
     /// Takes in the versions of now, which `zones` finds, and forgets other zones. Gives the SOA of each.
-    pub(crate) fn catch_up(&self, zones: impl FnOnce() -> Vec<Arc<Zone>>) -> Vec<(NameBuf, Soa)> {
+    pub(crate) fn catch_up(
+        &self,
+        tables: &Tables,
+        zones: impl FnOnce() -> Vec<Arc<Zone>>,
+    ) -> Vec<(NameBuf, Soa)> {
         let mut journals = self.zones.lock();
+        self.take_pending(tables, &mut journals);
         let zones = zones();
         journals.retain(|origin, _| zones.iter().any(|zone| *zone.origin() == **origin));
         for zone in &zones {
@@ -65,6 +93,23 @@ impl Journals {
             journal.catch_up(zone);
         }
         zones.iter().filter_map(|zone| Some((zone.origin().to_buf(), zone.version()?))).collect()
+    }
+
+    /// Takes in what has been noted of zones that have a journal, version after version.
+    fn take_pending(&self, tables: &Tables, journals: &mut HashMap<NameBuf, Journal>) {
+        let pending = std::mem::take(&mut *self.pending.lock());
+        if pending.is_empty() {
+            return;
+        }
+        let tables = tables.all();
+        for (origin, journal) in journals {
+            // Of several tables with a zone the first counts, as for who asks.
+            let table = tables.iter().position(|table| table.load().zone(origin).is_some());
+            let versions = pending.iter().filter(|pending| Some(pending.table) == table);
+            versions
+                .filter_map(|pending| pending.snapshot.zone(origin))
+                .for_each(|zone| journal.catch_up(zone));
+        }
     }
 }
 
@@ -166,6 +211,12 @@ mod tests {
         }
 
         fn publish(&self, zone: Zone, serial: u32, change: impl FnOnce(&mut ZoneEdit)) {
+            self.serve(zone, serial, change);
+            self.journals.catch_up(&self.tables, || self.tables.zone(&origin()).into_iter().collect());
+        }
+
+        /// As a writer does, and nobody has looked yet.
+        fn serve(&self, zone: Zone, serial: u32, change: impl FnOnce(&mut ZoneEdit)) {
             let mut edit = zone.edit(self.table.hasher());
             let numbers = [serial, 2, 3, 4, 5].map(u32::to_be_bytes).concat();
             edit.remove_set(&origin(), Type::SOA).unwrap();
@@ -173,7 +224,6 @@ mod tests {
             edit.add(&origin(), Type::SOA, Ttl::from_secs(60), &soa).unwrap();
             change(&mut edit);
             self.table.publish(Snapshot::new(self.table.hasher()).with(Arc::new(edit.finish())));
-            self.journals.catch_up(|| self.tables.zone(&origin()).into_iter().collect());
         }
 
         /// The next version.
@@ -219,6 +269,19 @@ mod tests {
         assert_eq!(world.since(1), "1-[]+[\"a.example.2\"]=5");
         assert_eq!(world.since(2), "2-[\"a.example.1\"]+[\"a.example.2\"]=5");
         assert_eq!(world.since(3), "3-[\"a.example.1\"]+[]=5");
+    }
+
+    #[test]
+    fn a_version_that_was_served_for_a_moment_is_known() {
+        let world = World::new(1);
+        for serial in 2..=4 {
+            // Nobody looks until all are served.
+            let zone = Zone::clone(&world.tables.zone(&origin()).unwrap());
+            world.serve(zone, serial, |edit| add(edit, serial as u8));
+            world.journals.note(0, world.table.snapshot());
+        }
+        assert_eq!(world.since(2), "2-[]+[\"a.example.3\", \"a.example.4\"]=4");
+        assert_eq!(world.since(1), "1-[]+[\"a.example.2\", \"a.example.3\", \"a.example.4\"]=4");
     }
 
     #[test]
@@ -278,7 +341,7 @@ mod tests {
     fn a_zone_that_is_gone_is_forgotten() {
         let world = World::new(1);
         world.change(2, |edit| add(edit, 1));
-        world.journals.catch_up(Vec::new);
+        world.journals.catch_up(&world.tables, Vec::new);
         assert_eq!(world.since(1), "all at 2");
     }
 }

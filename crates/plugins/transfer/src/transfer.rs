@@ -8,7 +8,7 @@ use cartonym_plugin::{BoxFuture, Plugin, Query, Response, Resumed, Step, Transpo
 use cartonym_wire::{
     Class, Ede, Hasher, MAX_NAME_LEN, Message, Name, Qname, Rcode, Section, SuffixMap, Type, expand_rdata,
 };
-use cartonym_zone::{Soa, Tables, Zone};
+use cartonym_zone::{RecordTable, Soa, Tables, Zone};
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
@@ -90,11 +90,9 @@ impl Transfer {
 
     async fn watch(self: Arc<Self>) {
         let changed = Arc::new(Notify::new());
-        let watcher = {
-            let changed = Arc::clone(&changed);
-            Arc::new(move || changed.notify_one())
-        };
-        self.tables.all().iter().for_each(|table| table.watch(&watcher));
+        // A table calls them for as long as they are kept.
+        let _watchers: Vec<_> =
+            (0..).zip(self.tables.all()).map(|(at, table)| self.watcher(at, table, &changed)).collect();
         let mut notifier = Notifier::default();
         loop {
             self.tell_news(&mut notifier).await;
@@ -103,9 +101,28 @@ impl Transfer {
         }
     }
 
+    /// Notes each version of the table at this place, and says that there is one.
+    fn watcher(
+        &self,
+        at: usize,
+        table: Arc<RecordTable>,
+        changed: &Arc<Notify>,
+    ) -> Arc<impl Fn() + Send + Sync + use<>> {
+        let (journals, changed) = (Arc::clone(&self.journals), Arc::clone(changed));
+        let watched = Arc::clone(&table);
+        let watcher = Arc::new(move || {
+            journals.note(at, watched.snapshot());
+            changed.notify_one();
+        });
+        table.watch(&watcher);
+        watcher
+    }
+
     async fn tell_news(self: &Arc<Self>, notifier: &mut Notifier) {
         let this = Arc::clone(self);
-        let Ok(versions) = spawn_blocking(move || this.journals.catch_up(|| this.known())).await else {
+        let Ok(versions) =
+            spawn_blocking(move || this.journals.catch_up(&this.tables, || this.known())).await
+        else {
             return;
         };
         notifier.keep(|zone| versions.iter().any(|(origin, _)| **origin == *zone));
