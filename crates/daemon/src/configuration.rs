@@ -1,12 +1,13 @@
 //! From a Corefile to what is served: chains by listener and zone, pages, registries. Nothing is opened here but
 //! registries, and those before anything else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use cartonym::corefile::{Corefile, Error, Key, Scheme, ServerBlock};
-use cartonym::plugin::{Page, Plugin, Settings, Shared};
+use cartonym::plugin::metrics::Route;
+use cartonym::plugin::{Metrics, Page, Plugin, Settings, Shared};
 use cartonym::plugins::Plugins;
 use cartonym::responder::tsig::Keyring;
 use cartonym::responder::{Chain, Limits, Responder, ResponderBuilder};
@@ -23,6 +24,8 @@ pub(crate) struct Configuration {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) pages: Vec<Page>,
     pub(crate) registries: Arc<Registries>,
+    /// The ways that queries take, by their numbers.
+    pub(crate) routes: Vec<Route>,
     /// What the plugins have in common.
     pub(crate) shared: Shared,
 }
@@ -69,8 +72,10 @@ impl Configuration {
         open: &[Open],
     ) -> Result<Configuration, ConfigurationError> {
         // Everything is looked at once before anything is opened: a wrong word must not cost a lock on a store.
-        Configuration::assemble(corefile, plugins, defaults, Shared::default())?;
+        let looked_at = Configuration::assemble(corefile, plugins, defaults, Shared::default())?;
         let shared = Shared::default();
+        // Counters have a count for each route, and so are made when the routes are known.
+        shared.get::<Metrics>().set_routes(looked_at.routes);
         shared.get::<Registries>().open(corefile, open).await?;
         Ok(Configuration::assemble(corefile, plugins, defaults, shared)?)
     }
@@ -82,8 +87,14 @@ impl Configuration {
         defaults: &Defaults,
         shared: Shared,
     ) -> Result<Configuration, Error> {
-        let mut assembly =
-            Assembly { defaults, groups: BTreeMap::new(), pages: Vec::new(), plugins: Vec::new() };
+        let mut assembly = Assembly {
+            defaults,
+            groups: BTreeMap::new(),
+            pages: Vec::new(),
+            plugins: Vec::new(),
+            routes: Vec::new(),
+            numbers: HashMap::new(),
+        };
         for server in &corefile.servers {
             assembly.block(server, plugins, &shared)?;
         }
@@ -102,7 +113,8 @@ impl Configuration {
                 zones: group.zones,
             })
             .collect();
-        Ok(Configuration { listeners, pages: assembly.pages, registries: shared.get(), shared })
+        let (pages, routes) = (assembly.pages, assembly.routes);
+        Ok(Configuration { listeners, pages, registries: shared.get(), routes, shared })
     }
 }
 
@@ -125,6 +137,8 @@ struct Assembly<'a> {
     groups: BTreeMap<(usize, SocketAddr), Group>,
     pages: Vec<Page>,
     plugins: Vec<Arc<dyn Plugin>>,
+    routes: Vec<Route>,
+    numbers: HashMap<Route, usize>,
 }
 
 struct Group {
@@ -211,14 +225,31 @@ impl Assembly<'_> {
         if group.identity.iter().zip(identity).any(|(shown, identity)| !shown.is(identity)) {
             return wrong(format!("{address} has a different `tls` in an earlier server block"));
         }
+        let chain = &block.chain;
+        let number = self.number(Route {
+            server: server_label(key.scheme, address),
+            zone: zone.to_string(),
+            view: String::new(),
+            plugins: chain.plugins().iter().map(|plugin| plugin.name()).collect(),
+        });
         group.zones.push(*zone);
-        group.builder = group.builder.zone(zone, block.chain.clone());
+        group.builder = group.builder.route(number, zone, chain.clone());
         // Where blocks share an address, the last that says something has its way,
         group.patience = group.patience.then(block.patience);
         // and the one that asks for most sockets.
         group.sockets = group.sockets.max(block.sockets);
         self.groups.insert((scheme, address), group);
         Ok(())
+    }
+
+    /// A route's number; listeners for IPv4 and IPv6 of one server are one route.
+    fn number(&mut self, route: Route) -> usize {
+        let next = self.routes.len();
+        let number = *self.numbers.entry(route.clone()).or_insert(next);
+        if number == next {
+            self.routes.push(route);
+        }
+        number
     }
 
     fn addresses(&self, key: &Key, settings: &Settings) -> Vec<SocketAddr> {
@@ -230,6 +261,15 @@ impl Assembly<'_> {
         let all = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
         let hosts = if settings.bind.is_empty() { &all[..] } else { &settings.bind };
         hosts.iter().map(|host| SocketAddr::new(*host, port)).collect()
+    }
+}
+
+/// A server as it is named in metrics: `dns://:53`, `tls://127.0.0.1:853`.
+fn server_label(scheme: Scheme, address: SocketAddr) -> String {
+    let (scheme, port) = (scheme.name(), address.port());
+    match address.ip() {
+        ip if ip.is_unspecified() => format!("{scheme}://:{port}"),
+        _ => format!("{scheme}://{address}"),
     }
 }
 

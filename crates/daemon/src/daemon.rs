@@ -2,14 +2,18 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use cartonym::corefile::Scheme;
-use cartonym::plugin::Shared;
+use cartonym::plugin::{Metrics, Shared};
+use cartonym::plugins::health::Lameduck;
+use cartonym::plugins::ready::Ending;
 use cartonym::server::{Running, Server};
 
 use crate::cli::environment;
 use crate::configuration::{Configuration, Listener};
 use crate::failure::Failure;
+use crate::process::Process;
 use crate::registries::{Open, report};
 use crate::source::Source;
 use crate::surface::Surface;
@@ -22,19 +26,22 @@ pub(crate) struct Daemon {
     registries: Vec<Open>,
     surface: Surface,
     shared: Shared,
+    process: Arc<Process>,
 }
 
 impl Daemon {
     /// Binds every address, and serves.
     pub(crate) async fn start(configuration: Configuration) -> Result<Daemon> {
         let registries = configuration.registries.all();
+        let process = Arc::new(Process::default());
+        process.tell(&configuration.shared.get::<Metrics>(), &registries);
         let mut surface = Surface::default();
         let prepared = surface.prepare(&registries, &configuration.pages)?;
         let zones = zone_lines(&configuration.listeners);
         let server = server(&configuration.listeners)?;
         let dns = server.start().map_err(|error| Failure::Start(report(&error)))?;
         surface.serve(prepared)?;
-        Ok(Daemon { dns, zones, registries, surface, shared: configuration.shared })
+        Ok(Daemon { dns, zones, registries, surface, shared: configuration.shared, process })
     }
 
     /// Serves another configuration from now on; no query is lost.
@@ -49,6 +56,9 @@ impl Daemon {
         let server = server(&configuration.listeners)?;
         self.dns.update(server).map_err(|error| Failure::Start(report(&error)))?;
         self.surface.serve(prepared)?;
+        let metrics = configuration.shared.get::<Metrics>();
+        metrics.go_on_from(&self.shared.get::<Metrics>());
+        self.process.tell(&metrics, &registries);
         (self.zones, self.registries, self.shared) = (zones, registries, configuration.shared);
         Ok(())
     }
@@ -56,6 +66,11 @@ impl Daemon {
     /// What the plugins of the configuration have in common.
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// What has happened to the process.
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
     }
 
     /// The registries that are open, for a configuration that wants them too.
@@ -71,6 +86,12 @@ impl Daemon {
     /// Where the APIs listen.
     pub(crate) fn api_addresses(&self) -> Vec<SocketAddr> {
         self.surface.api_addresses()
+    }
+
+    /// Says that the end is near, and serves for as long as `lameduck` wants, so that others can learn of it.
+    pub(crate) async fn linger(&self) {
+        self.shared.get::<Ending>().begin();
+        tokio::time::sleep(self.shared.get::<Lameduck>().duration()).await;
     }
 
     /// Answers what is in progress, and lets go of everything.

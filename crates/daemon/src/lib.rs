@@ -18,6 +18,7 @@ mod encryption;
 mod endpoint;
 mod failure;
 mod health;
+mod process;
 mod registries;
 mod reload;
 mod serve;

@@ -65,8 +65,14 @@ impl<'a> Reloader<'a> {
     async fn serve(&mut self, read: Result<Corefile>, seen: String, daemon: &mut Daemon) {
         tracing::info!("reloading the configuration");
         match self.try_serve(read, daemon).await {
-            Ok(()) => tracing::info!("reloaded the configuration"),
-            Err(error) => tracing::error!("not reloaded, and what was served goes on: {}", report(&error)),
+            Ok(()) => {
+                daemon.process().loaded(&seen);
+                tracing::info!("reloaded the configuration");
+            }
+            Err(error) => {
+                daemon.process().refused();
+                tracing::error!("not reloaded, and what was served goes on: {}", report(&error));
+            }
         }
         self.seen = seen;
     }

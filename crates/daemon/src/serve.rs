@@ -12,6 +12,7 @@ use crate::cli::ServeOptions;
 use crate::configuration::{Configuration, Defaults};
 use crate::daemon::Daemon;
 use crate::failure::Failure;
+use crate::process::count_panics;
 use crate::reload::Reloader;
 use crate::signals::{Order, Signals};
 use crate::source::Source;
@@ -19,6 +20,7 @@ use crate::source::Source;
 /// Serves until a signal says stop.
 pub(crate) fn run(plugins: &Plugins, options: &ServeOptions) -> Result<()> {
     log_to_stderr();
+    count_panics();
     let source = Source::of(options)?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::Start(error.to_string()))?;
     runtime.block_on(async {
@@ -44,8 +46,12 @@ pub(crate) fn run(plugins: &Plugins, options: &ServeOptions) -> Result<()> {
                 () = reloader.due(&daemon) => reloader.look(&mut daemon).await,
             }
         }
+        let stop = async {
+            daemon.linger().await;
+            daemon.stop().await;
+        };
         tokio::select! {
-            () = daemon.stop() => Ok(()),
+            () = stop => Ok(()),
             () = signals.impatience() => Err(Failure::Killed),
         }
     })

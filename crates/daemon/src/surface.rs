@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use cartonym::cloudmap::{self, Api, Body, Config, Fallback, Limits};
-use cartonym::plugin::Page;
+use cartonym::plugin::{ANY, Page};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -92,10 +93,7 @@ impl Surface {
         let mut bound = self.served.iter().map(|served| &served.listener).filter(|old| old.asked == asked);
         let socket = match bound.nth(taken) {
             Some(old) => old.socket.try_clone(),
-            None => std::net::TcpListener::bind(asked).and_then(|socket| {
-                socket.set_nonblocking(true)?;
-                Ok(socket)
-            }),
+            None => open(asked),
         };
         let failed = |error| Failure::Start(format!("{what} cannot listen on {asked}: {error}"));
         prepared.0.push(Listener { asked, socket: socket.map_err(failed)?, content });
@@ -263,6 +261,18 @@ fn text_response(status: StatusCode, media_type: &'static str, text: String) -> 
     *response.status_mut() = status;
     response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static(media_type));
     response
+}
+
+/// All addresses include those of IPv4; without IPv6 they are only those.
+fn open(asked: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = match std::net::TcpListener::bind(asked) {
+        Err(error) if asked.ip() == ANY && error.kind() != io::ErrorKind::AddrInUse => {
+            std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, asked.port()))?
+        }
+        bound => bound?,
+    };
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {

@@ -6,14 +6,14 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use cartonym_corefile::{Directive, Error};
+use cartonym_corefile::{Directive, Error, Word};
 use cartonym_wire::NameBuf;
 
-use crate::Plugin;
+use crate::{Metrics, Plugin};
 
 /// What turns a directive into plugins.
 pub trait Configure {
@@ -147,6 +147,24 @@ impl<'a> Setup<'a> {
         std::iter::once(self.first).chain(self.more.iter().copied())
     }
 
+    /// The address of a page, of a directive's argument: `:8080`, which is all addresses, `localhost:8080` or an IP
+    /// address and a port; `default` where there is no argument.
+    ///
+    /// # Errors
+    ///
+    /// An error at the word that is none.
+    pub fn page_address(&self, word: Option<&Word>, default: SocketAddr) -> Result<SocketAddr, Error> {
+        let Some(word) = word else { return Ok(default) };
+        let text = word.as_str();
+        if let Some(port) = text.strip_prefix(':').and_then(|port| port.parse().ok()) {
+            return Ok(SocketAddr::new(ANY, port));
+        }
+        if let Some(port) = text.strip_prefix("localhost:").and_then(|port| port.parse().ok()) {
+            return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+        }
+        word.parse("an address with a port, such as `:8080` or `127.0.0.1:8080`")
+    }
+
     /// The names of a plugin's ZONES arguments, or the block's zones where there are none.
     ///
     /// # Errors
@@ -157,6 +175,16 @@ impl<'a> Setup<'a> {
             return Ok(self.zones.to_vec());
         }
         names(words)
+    }
+
+    /// Where counters are to be had.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.shared.get()
+    }
+
+    /// What the plugins of the block have in common; its plugins are there once the block is read.
+    pub fn block(&self) -> Arc<Shared> {
+        Arc::clone(&self.settings.block)
     }
 
     /// The value of this type that the plugins of the block have in common: what one of them leaves there, those
@@ -188,7 +216,15 @@ impl Settings {
     pub fn in_block<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
         self.block.get()
     }
+
+    /// Says which plugins the block has, once all are made.
+    pub fn set_plugins(&self, plugins: Vec<Arc<dyn Plugin>>) {
+        self.block.set_plugins(plugins);
+    }
 }
+
+/// All addresses of this machine, IPv4 included.
+pub const ANY: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 /// The names that words stand for, CIDR notation expanded.
 ///

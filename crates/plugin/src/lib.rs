@@ -7,15 +7,17 @@
 mod configure;
 mod fallthrough;
 mod journal;
+pub mod metrics;
 mod query;
 mod resolver;
 mod response;
 mod step;
 
 pub use cartonym_corefile as corefile;
-pub use configure::{Configure, Content, Page, Place, Settings, Setup, Shared, names};
+pub use configure::{ANY, Configure, Content, Page, Place, Settings, Setup, Shared, names};
 pub use fallthrough::Fallthrough;
 pub use journal::{Journal, Level, Written};
+pub use metrics::Metrics;
 pub use query::{Client, Context, OwnedQuery, Query, Transport};
 pub use resolver::{Resolve, Resolver};
 pub use response::Response;
@@ -23,6 +25,7 @@ pub use step::{BoxFuture, Deferred, Messages, Resumed, Step};
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cartonym_wire::Opcode;
 
@@ -51,8 +54,20 @@ pub trait Plugin: Any + Send + Sync {
         true
     }
 
+    /// Who is to be told how long queries took that this plugin has seen; asked for once.
+    fn stopwatch(&self) -> Option<Arc<dyn Stopwatch>> {
+        None
+    }
+
     /// Work of its own, run beside the queries until shutdown.
     fn background(self: Arc<Self>) -> Option<BoxFuture<'static, ()>> {
         None
     }
+}
+
+/// Is told how long queries took: a query itself looks at no clock.
+pub trait Stopwatch: Send + Sync {
+    /// `queries` queries of this route took so long, from the moment when their batch was received to the moment when
+    /// the responses to all of it were sent.
+    fn took(&self, route: usize, queries: u32, time: Duration);
 }

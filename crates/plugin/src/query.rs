@@ -27,6 +27,8 @@ pub struct Context<'a> {
     pub client: Client,
     /// The zone of the route that the query took, in lower case.
     pub zone: &'a Name,
+    /// The number of that route among those of its configuration.
+    pub route: usize,
     /// This server's own chains.
     pub resolver: &'a Resolver,
     /// Uniform, and new for each query.
@@ -75,6 +77,7 @@ pub struct OwnedQuery {
     renamed: bool,
     client: Client,
     zone: Box<[u8]>,
+    route: usize,
     resolver: Resolver,
     random: u64,
     now: Duration,
@@ -181,6 +184,11 @@ impl<'a> Query<'a> {
         self.context.zone
     }
 
+    /// The number of the route that the query took, as counters have it.
+    pub fn route(&self) -> usize {
+        self.context.route
+    }
+
     /// This server's own chains, for a name that leads elsewhere.
     pub fn resolver(&self) -> &'a Resolver {
         self.context.resolver
@@ -216,6 +224,7 @@ impl<'a> Query<'a> {
             renamed: self.renamed,
             client: self.context.client,
             zone: self.context.zone.as_wire().into(),
+            route: self.context.route,
             resolver: self.context.resolver.clone(),
             random: self.context.random,
             now: self.context.now,
@@ -237,6 +246,7 @@ impl OwnedQuery {
         let context = Context {
             client: self.client,
             zone: Name::from_wire(&self.zone).map_err(ParseError::Name)?,
+            route: self.route,
             resolver: &self.resolver,
             random: self.random,
             now: self.now,

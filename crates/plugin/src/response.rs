@@ -10,6 +10,8 @@ pub struct Response<'b> {
     rcode: Rcode,
     /// Where the question ends.
     start: Mark,
+    /// The place in the chain of the plugin that answered.
+    answered_at: Option<usize>,
     /// Options for the OPT record, encoded; given back to whoever owns the room.
     options: &'b mut Vec<u8>,
 }
@@ -22,7 +24,7 @@ impl<'b> Response<'b> {
     pub fn new(builder: Builder<'b>, options: &'b mut Vec<u8>) -> Response<'b> {
         options.clear();
         let start = builder.mark();
-        Response { builder, rcode: Rcode::NOERROR, start, options }
+        Response { builder, rcode: Rcode::NOERROR, start, answered_at: None, options }
     }
 
     /// Adds a record of class IN.
@@ -100,6 +102,16 @@ impl<'b> Response<'b> {
             self.options.extend_from_slice(&len.to_be_bytes());
             self.options.extend_from_slice(data);
         }
+    }
+
+    /// Says which plugin answered, by its place in the chain; whoever runs the chain does.
+    pub fn set_answered_at(&mut self, place: usize) {
+        self.answered_at = Some(place);
+    }
+
+    /// The place in the chain of the plugin that answered; past the last if none did.
+    pub fn answered_at(&self) -> Option<usize> {
+        self.answered_at
     }
 
     /// The rcode so far.

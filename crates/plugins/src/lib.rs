@@ -14,12 +14,15 @@ pub use cartonym_plugin_errors as errors;
 pub use cartonym_plugin_file as file;
 pub use cartonym_plugin_forward as forward;
 pub use cartonym_plugin_header as header;
+pub use cartonym_plugin_health as health;
 pub use cartonym_plugin_hosts as hosts;
 pub use cartonym_plugin_loadbalance as loadbalance;
 pub use cartonym_plugin_local as local;
 pub use cartonym_plugin_log as log;
 pub use cartonym_plugin_minimal as minimal;
 pub use cartonym_plugin_nsid as nsid;
+pub use cartonym_plugin_prometheus as prometheus;
+pub use cartonym_plugin_ready as ready;
 pub use cartonym_plugin_registry as registry;
 pub use cartonym_plugin_reload as reload;
 pub use cartonym_plugin_rewrite as rewrite;
@@ -35,6 +38,9 @@ pub fn standard() -> Plugins {
         .with::<reload::Reload>()
         .with::<nsid::Nsid>()
         .with::<bufsize::Bufsize>()
+        .with::<ready::Ready>()
+        .with::<health::Health>()
+        .with::<prometheus::Prometheus>()
         .with::<errors::Errors>()
         .with::<log::Log>()
         .with::<local::Local>()

@@ -75,6 +75,7 @@ impl Plugins {
             plugins.extend(made.0);
             pages.extend(made.1);
         }
+        settings.set_plugins(plugins.clone());
         Ok((plugins, pages))
     }
 

@@ -93,6 +93,7 @@ impl Chain {
 
     /// Shows the response to the plugins before the one at `at`, the innermost first.
     pub(crate) fn finish(&self, at: usize, query: &Query<'_>, response: &mut Response<'_>) {
+        response.set_answered_at(at);
         let opcode = query.opcode();
         for plugin in self.plugins.iter().take(at).rev() {
             if plugin.handles(opcode) {

@@ -16,4 +16,4 @@ pub use cartonym_tsig as tsig;
 pub use chain::Chain;
 pub use cookies::{Cookies, Require};
 pub use responder::{Limits, Moment, Responder, ResponderBuilder, Scratch, Verdict};
-pub use suspended::{Reply, Suspended};
+pub use suspended::{Reply, Suspended, Timer};

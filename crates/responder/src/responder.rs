@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cartonym_plugin::{BoxFuture, Client, Context, Query, Resolve, Resolver, Transport};
+use cartonym_plugin::{BoxFuture, Client, Context, Query, Resolve, Resolver, Stopwatch, Transport};
 use cartonym_tsig::{Keys, Rejection};
 use cartonym_wire::{
     Class, Ede, Edns, Hasher, MAX_MESSAGE_LEN, Name, NameBuf, Opcode, OptionCode, Qname, Question, Rcode,
@@ -16,7 +16,7 @@ use crate::cookies::{BadLength, Checked, Cookies};
 use crate::reply::{Ending, begin, fail, finish, give_cookie, refuse};
 use crate::request::{Refusal, Request};
 use crate::signed;
-use crate::suspended::Suspended;
+use crate::suspended::{Suspended, Timer};
 
 /// Answers queries from its routes: a chain of plugins for each zone.
 pub struct Responder {
@@ -24,6 +24,8 @@ pub struct Responder {
     limits: Limits,
     keys: Keys,
     cookies: Option<Cookies>,
+    /// By the number of the route.
+    stopwatches: Vec<Option<Arc<dyn Stopwatch>>>,
     suspended: AtomicUsize,
     me: Weak<Responder>,
     resolver: Resolver,
@@ -43,6 +45,9 @@ pub struct ResponderBuilder {
 struct Route {
     zone: NameBuf,
     chain: Chain,
+    /// Its number among those of its configuration.
+    number: usize,
+    stopwatch: Option<Arc<dyn Stopwatch>>,
 }
 
 /// What one responder allows.
@@ -70,6 +75,8 @@ pub struct Scratch {
     options: Vec<u8>,
     /// A signed query without its signature.
     unsigned: Vec<u8>,
+    /// The queries answered since [`Responder::took`], by the number of their route, where somebody asks for their time.
+    timed: Vec<(usize, u32)>,
 }
 
 /// What to do with a query.
@@ -121,7 +128,7 @@ impl Responder {
         moment: Moment,
         out: &mut [u8],
     ) -> Verdict {
-        let Scratch { qname, options, unsigned } = scratch;
+        let Scratch { qname, options, unsigned, timed } = scratch;
         let mut request = match Request::read(query, qname) {
             Ok(request) => request,
             Err(Refusal::Silence) => return Verdict::Drop,
@@ -164,6 +171,7 @@ impl Responder {
                 let context = Context {
                     client,
                     zone: &route.zone,
+                    route: route.number,
                     resolver,
                     random: moment.random,
                     now: moment.now,
@@ -172,18 +180,20 @@ impl Responder {
                 };
                 let mut query = Query::new(request.message, request.question, qname, request.edns, context);
                 match route.chain.guarded(0, &mut query, &mut response) {
-                    Progress::Answered => {}
+                    Progress::Answered => route.time(timed),
                     Progress::Dropped => return Verdict::Drop,
                     Progress::Deferred(at, deferred) => match self.suspend() {
                         Some(me) => {
                             let query = query.to_owned();
                             let chain = route.chain.clone();
-                            let suspended = Suspended::new(me, chain, at, query, deferred, ending);
+                            let timer = route.timer(moment.now);
+                            let suspended = Suspended::new(me, chain, at, query, deferred, ending, timer);
                             return Verdict::Wait(Box::new(suspended));
                         }
                         None => {
                             fail(&mut response, Rcode::SERVFAIL, Some(Ede::NOT_READY));
                             route.chain.finish_guarded(at, &query, &mut response);
+                            route.time(timed);
                         }
                     },
                 }
@@ -192,6 +202,17 @@ impl Responder {
         let len = finish(&mut response, request.edns.as_ref(), &ending);
         // A signed query is not answered without a signature.
         ending.sign(out, len).map_or(Verdict::Drop, Verdict::Send)
+    }
+
+    /// Tells who wants to know that the queries answered with `scratch` since the last call took so long.
+    ///
+    /// A batch is timed as one: all of its queries come and go together.
+    pub fn took(&self, scratch: &mut Scratch, time: Duration) {
+        for (number, queries) in scratch.timed.drain(..) {
+            if let Some(Some(stopwatch)) = self.stopwatches.get(number) {
+                stopwatch.took(number, queries, time);
+            }
+        }
     }
 
     /// Answers a query whose signature is not taken.
@@ -295,10 +316,43 @@ impl Responder {
     }
 }
 
+impl Scratch {
+    /// Whether any query was answered since [`Responder::took`] whose time somebody asks for.
+    pub fn is_timed(&self) -> bool {
+        !self.timed.is_empty()
+    }
+}
+
+impl Route {
+    /// Counts a query among those of its batch.
+    fn time(&self, timed: &mut Vec<(usize, u32)>) {
+        if self.stopwatch.is_none() {
+            return;
+        }
+        // A batch has few routes, and the last is the likeliest. The memory stays the worker's.
+        match timed.iter_mut().rev().find(|(number, _)| *number == self.number) {
+            Some((_, queries)) => *queries += 1,
+            None => timed.push((self.number, 1)),
+        }
+    }
+
+    /// Times one query that waits.
+    fn timer(&self, came: Duration) -> Option<Timer> {
+        let stopwatch = self.stopwatch.clone()?;
+        Some(Timer { stopwatch, route: self.number, came })
+    }
+}
+
 impl ResponderBuilder {
     /// Answers for `zone` and what lies below it with `chain`; a later route of the same zone replaces it.
-    pub fn zone(mut self, zone: &Name, chain: Chain) -> ResponderBuilder {
-        self.routes.insert(zone, Route { zone: zone.to_lowercase(), chain });
+    pub fn zone(self, zone: &Name, chain: Chain) -> ResponderBuilder {
+        self.route(0, zone, chain)
+    }
+
+    /// As [`ResponderBuilder::zone`], for a route of this number; counters have a count for each.
+    pub fn route(mut self, number: usize, zone: &Name, chain: Chain) -> ResponderBuilder {
+        let stopwatch = chain.plugins().iter().find_map(|plugin| plugin.stopwatch());
+        self.routes.insert(zone, Route { zone: zone.to_lowercase(), chain, number, stopwatch });
         self
     }
 
@@ -329,8 +383,16 @@ impl ResponderBuilder {
 
     /// The responder.
     pub fn build(self) -> Arc<Responder> {
+        let mut stopwatches = Vec::new();
+        for route in self.routes.values() {
+            stopwatches.resize(stopwatches.len().max(route.number + 1), None);
+            if let (Some(place), Some(stopwatch)) = (stopwatches.get_mut(route.number), &route.stopwatch) {
+                *place = Some(Arc::clone(stopwatch));
+            }
+        }
         Arc::new_cyclic(|me: &Weak<Responder>| Responder {
             routes: self.routes,
+            stopwatches,
             limits: self.limits,
             keys: self.keys,
             cookies: self.cookies,

@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use cartonym_plugin::{BoxFuture, Client, Deferred, Messages, OwnedQuery, Resumed};
+use cartonym_plugin::{BoxFuture, Client, Deferred, Messages, OwnedQuery, Resumed, Stopwatch};
 use cartonym_wire::{Ede, Edns, Options, Rcode};
 
 use crate::adopt::adopt;
@@ -24,6 +25,15 @@ pub struct Suspended {
     query: OwnedQuery,
     promise: BoxFuture<'static, Resumed>,
     ending: Ending,
+    timer: Option<Timer>,
+}
+
+/// Times a query that waits, for who wants to know.
+pub struct Timer {
+    pub(crate) stopwatch: Arc<dyn Stopwatch>,
+    pub(crate) route: usize,
+    /// Time since the Unix epoch.
+    pub(crate) came: Duration,
 }
 
 /// What a suspended query came to.
@@ -55,8 +65,22 @@ impl Suspended {
         query: OwnedQuery,
         deferred: Deferred,
         ending: Ending,
+        timer: Option<Timer>,
     ) -> Suspended {
-        Suspended { place: Place(responder), chain, at, query, promise: deferred.into_future(), ending }
+        Suspended {
+            place: Place(responder),
+            chain,
+            at,
+            query,
+            promise: deferred.into_future(),
+            ending,
+            timer,
+        }
+    }
+
+    /// What is to be stopped when the response is sent; none where nobody wants to know, or it was taken before.
+    pub fn timer(&mut self) -> Option<Timer> {
+        self.timer.take()
     }
 
     /// Who asked.
@@ -163,6 +187,13 @@ async fn keep(
     .await
 }
 
+impl Timer {
+    /// Says that the response was sent at `now`, in time since the Unix epoch.
+    pub fn stop(self, now: Duration) {
+        self.stopwatch.took(self.route, 1, now.saturating_sub(self.came));
+    }
+}
+
 impl Reply {
     /// The message, if the reply is a single one.
     pub fn into_message(self) -> Option<Vec<u8>> {
@@ -182,6 +213,12 @@ impl Drop for Place {
 impl fmt::Debug for Suspended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Suspended").field("at", &self.at).field("query", &self.query).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer").field("route", &self.route).field("came", &self.came).finish_non_exhaustive()
     }
 }
 

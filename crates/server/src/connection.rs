@@ -11,10 +11,11 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cartonym_plugin::{BoxFuture, Client, Messages};
-use cartonym_responder::{Reply, Responder, Scratch, Verdict};
+use cartonym_responder::{Reply, Responder, Scratch, Suspended, Verdict};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -24,7 +25,7 @@ use crate::connections::Place;
 use crate::counters::{Tally, Traffic};
 use crate::life::Life;
 use crate::limits::Limits;
-use crate::moments::Moments;
+use crate::moments::{self, Moments};
 
 /// What all connections of a listener share.
 pub(crate) struct Service {
@@ -266,9 +267,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Verdict::Drop => traffic.dropped += 1,
                 Verdict::Wait(suspended) => {
                     traffic.deferred += 1;
-                    self.waiting.push(Box::pin(suspended.resume(sleep(limits.deadline))));
+                    self.waiting.push(Box::pin(resume(suspended, limits.deadline)));
                 }
             }
+        }
+        if pen.scratch.is_timed() {
+            responder.took(&mut pen.scratch, pen.moments.elapsed());
         }
         self.times.spoken |= traffic.received > 0;
         self.moved |= traffic.received > 0;
@@ -460,6 +464,16 @@ impl Pen {
             self.used += PREFIX + len;
         }
     }
+}
+
+/// Waits for a reply, and says how long that took.
+async fn resume(mut suspended: Box<Suspended>, deadline: Duration) -> Reply {
+    let timer = suspended.timer();
+    let reply = suspended.resume(sleep(deadline)).await;
+    if let Some(timer) = timer {
+        timer.stop(moments::now());
+    }
+    reply
 }
 
 /// The first message of `octets` and what is behind it; none while its end has not come.

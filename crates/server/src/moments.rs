@@ -22,8 +22,12 @@ impl Moments {
 
     /// Reads the clock, for the batch that begins.
     pub(crate) fn tick(&mut self) {
-        // A clock before 1970 is a clock that is not set; queries are answered all the same.
-        self.now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.now = now();
+    }
+
+    /// Reads the clock again: the time since the batch began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        now().saturating_sub(self.now)
     }
 
     /// The moment of the next query.
@@ -33,6 +37,12 @@ impl Moments {
         self.state ^= self.state >> 27;
         Moment { now: self.now, random: self.state.wrapping_mul(0x2545_F491_4F6C_DD1D) }
     }
+}
+
+/// Time since the Unix epoch.
+pub(crate) fn now() -> Duration {
+    // A clock before 1970 is a clock that is not set; queries are answered all the same.
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]

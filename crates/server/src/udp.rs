@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 
 use crate::counters::{Tally, Traffic};
 use crate::life::Life;
-use crate::moments::Moments;
+use crate::moments::{self, Moments};
 use crate::sys::{self, BATCH, Batch, Envelope};
 
 /// What a thread serves, and with what.
@@ -77,8 +77,12 @@ impl Worker {
         for i in 0..received {
             self.answer(desk, i, &responder, &mut traffic);
         }
-        drop(responder);
         self.send(desk, &mut traffic);
+        // One more look at the clock for the whole batch, and only where somebody wants to know.
+        if desk.scratch.is_timed() {
+            responder.took(&mut desk.scratch, desk.moments.elapsed());
+        }
+        drop(responder);
         self.tally.add(&traffic);
         received
     }
@@ -132,6 +136,8 @@ impl Worker {
             // In this order: the socket is dropped first, so that when the server counts as done it is closed.
             let mut life = life;
             let socket = socket;
+            let mut suspended = suspended;
+            let timer = suspended.timer();
             let client = suspended.client();
             let reply = tokio::select! {
                 reply = suspended.resume(tokio::time::sleep(deadline)) => reply,
@@ -142,6 +148,9 @@ impl Worker {
             let sent = reply
                 .into_message()
                 .is_some_and(|message| sys::reply(&socket, &message, client.address, source).is_ok());
+            if let Some(timer) = timer {
+                timer.stop(moments::now());
+            }
             tally.add(&Traffic { sent: u64::from(sent), dropped: u64::from(!sent), ..Traffic::default() });
         });
     }
