@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cartonym_plugin::{Client, Transport};
+use cartonym_plugin::{Client, Metrics, Transport};
 use cartonym_plugin_registry::Records;
+use cartonym_plugins::prometheus::Prometheus;
 use cartonym_responder::{Chain, Moment, Responder, Scratch, Verdict};
 use cartonym_testing::{Answer, Ask, allocations};
 use cartonym_wire::{Flags, MAX_MESSAGE_LEN, Name, NameBuf, Opcode, OptionCode, Ttl, Type};
@@ -155,7 +156,10 @@ fn costs_nothing(query: &[u8], client: Client, status: &str, answers: Option<usi
     let mut respond = |random| {
         let moment = Moment { now: Duration::from_secs(1_000_000), random };
         match responder.respond(&mut scratch, query, client, moment, &mut out) {
-            Verdict::Send(len) => len,
+            Verdict::Send(len) => {
+                responder.took(&mut scratch, Duration::from_micros(300));
+                len
+            }
             Verdict::Drop | Verdict::Wait(_) => 0,
         }
     };
@@ -175,7 +179,8 @@ fn costs_nothing(query: &[u8], client: Client, status: &str, answers: Option<usi
 fn responder() -> Arc<Responder> {
     let table = Arc::new(RecordTable::new(1));
     table.publish(Snapshot::new(table.hasher()).with(Arc::new(zone(&table))));
-    let chain = Chain::new().then(Records::new(table));
+    // Counted as well, which is to cost no more.
+    let chain = Chain::new().then(Prometheus::new(&Metrics::default())).then(Records::new(table));
     Responder::builder().zone(&"example.".parse::<NameBuf>().unwrap(), chain).build()
 }
 
