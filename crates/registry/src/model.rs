@@ -236,6 +236,12 @@ impl Model {
 
 /// What the publisher does.
 impl Model {
+    /// The revision of the latest operation of a request. Operations are loaded by id, and ids of one millisecond are in
+    /// no order.
+    fn requested_at(&self, request: &str) -> Option<Revision> {
+        Some(self.operations.get(self.requests.get(request)?)?.revision)
+    }
+
     /// Takes in records that were there before.
     pub(crate) fn load(&mut self, records: Vec<Stored>) {
         let mut records = records.into_iter().peekable();
@@ -293,7 +299,9 @@ impl Model {
                 }
             }
             Record::Operation(operation) => {
-                if let Some(request) = &operation.request {
+                if let Some(request) = &operation.request
+                    && self.requested_at(&request.id).is_none_or(|latest| latest <= revision)
+                {
                     self.requests.insert(request.id.clone(), operation.id);
                 }
                 self.operations.insert(operation.id, OperationEntry { revision, operation });
@@ -379,6 +387,40 @@ impl OperationEntry {
             Outcome::Failed(_) => OperationStatus::Fail,
             Outcome::Committed if self.revision <= published => OperationStatus::Success,
             Outcome::Committed => OperationStatus::Pending,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Timestamp;
+    use crate::operation::{Request, Targets};
+
+    fn operation(random: u64, digest: u64) -> Operation {
+        let now = Timestamp::default();
+        Operation {
+            id: OperationId::new(now, || random),
+            kind: OperationKind::CreateNamespace,
+            created: now,
+            updated: now,
+            targets: Targets::default(),
+            outcome: Outcome::default(),
+            request: Some(Request { id: "r".into(), digest }),
+        }
+    }
+
+    #[test]
+    fn the_latest_operation_of_a_request_is_known_in_whatever_order_they_are_loaded() {
+        let (first, second) = (operation(1, 10), operation(2, 20));
+        for order in [[(1, &first), (2, &second)], [(2, &second), (1, &first)]] {
+            let mut model = Model::default();
+            for (revision, operation) in order {
+                let record = Record::Operation(operation.clone());
+                model.load(vec![Stored { revision: Revision(revision), record }]);
+            }
+            let known = |digest| model.requested("r", OperationKind::CreateNamespace, digest).is_some();
+            assert!(known(20) && !known(10));
         }
     }
 }
