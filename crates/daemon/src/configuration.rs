@@ -124,6 +124,9 @@ impl Listener {
         let responder = Arc::clone(&self.responder);
         let listener = match &self.identity {
             None => server::Listener::dns(self.address, responder),
+            Some(identity) if self.scheme == Scheme::Https => {
+                server::Listener::https(self.address, responder, &identity.open()?)
+            }
             Some(identity) => server::Listener::tls(self.address, responder, &identity.open()?),
         };
         Ok(self.sockets.into_iter().fold(listener.patience(self.patience), server::Listener::workers))
@@ -164,9 +167,11 @@ impl Block {
         let scheme = key.scheme.name();
         match (key.scheme, self.encryption.identity()) {
             (Scheme::Dns, _) => Ok(None),
-            (Scheme::Tls, Some(identity)) => Ok(Some(identity)),
-            (Scheme::Tls, None) => Err(Error::new(&key.position, format!("{scheme}:// needs a certificate"))
-                .help("`tls CERT KEY` in the server block names it")),
+            (Scheme::Tls | Scheme::Https, Some(identity)) => Ok(Some(identity)),
+            (Scheme::Tls | Scheme::Https, None) => {
+                Err(Error::new(&key.position, format!("{scheme}:// needs a certificate"))
+                    .help("`tls CERT KEY` in the server block names it"))
+            }
             _ => Err(Error::new(&key.position, format!("{scheme}:// is not served by this program"))),
         }
     }

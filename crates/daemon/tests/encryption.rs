@@ -63,6 +63,18 @@ fn kdig_asks_over_tls() {
 }
 
 #[test]
+fn kdig_asks_over_https() {
+    let folder = folder();
+    let corefile =
+        "https://example:PORT {\n bind 127.0.0.1\n tls FOLDER/one.pem FOLDER/one.pem\n whoami\n}\n";
+    let (_process, address) = serve(folder.path(), corefile);
+    for method in ["+https", "+https +https-get"] {
+        let said = kdig(address, &format!("{method} +multiline www.example A"));
+        assert!(said.contains("status: NOERROR") && said.contains("HTTP session (HTTP/2"), "{said}");
+    }
+}
+
+#[test]
 fn clients_show_certificates_where_the_corefile_says_so() {
     let folder = folder();
     let corefile = "tls://example:PORT {\n bind 127.0.0.1\n root FOLDER\n tls one.pem one.pem other.pem {\n  \

@@ -34,6 +34,13 @@ pub(crate) struct Service {
     pub(crate) limits: Limits,
 }
 
+/// What is said to a message that came alone.
+pub(crate) enum Answer {
+    Now(Vec<u8>),
+    Later(Box<Suspended>),
+    Never,
+}
+
 /// One client's connection over any stream of octets.
 pub(crate) struct Connection<S: AsyncWrite + Unpin> {
     stream: S,
@@ -98,6 +105,31 @@ struct Pen {
 
 thread_local! {
     static DESK: RefCell<Desk> = RefCell::new(Desk::new());
+}
+
+impl Service {
+    /// Answers a message that is not one of a stream's.
+    pub(crate) fn answer(&self, message: &[u8], client: Client) -> Answer {
+        let mut traffic = Traffic { received: 1, ..Traffic::default() };
+        let responder = self.responder.load();
+        let answer = DESK.with_borrow_mut(|Desk { pen: Pen { output, scratch, moments, .. }, .. }| {
+            moments.tick();
+            match responder.respond(scratch, message, client, moments.next(), output) {
+                Verdict::Send(len) => {
+                    output.get(..len).map_or(Answer::Never, |said| Answer::Now(said.to_vec()))
+                }
+                Verdict::Drop => Answer::Never,
+                Verdict::Wait(suspended) => Answer::Later(suspended),
+            }
+        });
+        match answer {
+            Answer::Now(_) => traffic.sent = 1,
+            Answer::Later(_) => traffic.deferred = 1,
+            Answer::Never => traffic.dropped = 1,
+        }
+        self.tally.add(&traffic);
+        answer
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -503,7 +535,7 @@ fn write(
 /// Octets of a message's length.
 const PREFIX: usize = 2;
 /// Octets of the longest message.
-const LONGEST: usize = 65_535;
+pub(crate) const LONGEST: usize = 65_535;
 /// Octets read at once.
 const INPUT: usize = 16 * 1024;
 /// Octets answered at once: a whole queue, and one message more.

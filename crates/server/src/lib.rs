@@ -13,6 +13,7 @@ mod connections;
 mod counters;
 mod descriptors;
 mod holder;
+mod https;
 mod life;
 mod limits;
 mod listener;

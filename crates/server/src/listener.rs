@@ -29,6 +29,8 @@ pub(crate) enum Carrier {
     Dns,
     /// Over TCP, under TLS.
     Tls(Keys),
+    /// In requests of HTTP, under TLS.
+    Https(Keys),
 }
 
 /// What clients under TLS are shown now.
@@ -45,8 +47,12 @@ impl Listener {
 
     /// Over TLS (RFC 7858).
     pub fn tls(address: SocketAddr, responder: Arc<Responder>, tls: &Tls) -> Listener {
-        let keys = Arc::new(ArcSwap::new(tls.speaking(DOT)));
-        Listener::over(Carrier::Tls(keys), address, responder)
+        Listener::over(Carrier::Tls(keys(tls, DOT)), address, responder)
+    }
+
+    /// Over HTTP/1.1 and HTTP/2 (RFC 8484): GET and POST of `/dns-query`.
+    pub fn https(address: SocketAddr, responder: Arc<Responder>, tls: &Tls) -> Listener {
+        Listener::over(Carrier::Https(keys(tls, HTTP)), address, responder)
     }
 
     /// Sets how many threads there are for UDP; at least one.
@@ -76,7 +82,7 @@ impl Carrier {
 
     /// Shows clients to come what `other` shows.
     pub(crate) fn take(&self, other: &Carrier) {
-        if let (Carrier::Tls(mine), Carrier::Tls(keys)) = (self, other) {
+        if let (Some(mine), Some(keys)) = (self.keys(), other.keys()) {
             mine.store(keys.load_full());
         }
     }
@@ -86,6 +92,7 @@ impl Carrier {
         match self {
             Carrier::Dns => return false,
             Carrier::Tls(keys) => keys.store(tls.speaking(DOT)),
+            Carrier::Https(keys) => keys.store(tls.speaking(HTTP)),
         }
         true
     }
@@ -95,9 +102,23 @@ impl Carrier {
         match self {
             Carrier::Dns => Transport::Tcp,
             Carrier::Tls(_) => Transport::Tls,
+            Carrier::Https(_) => Transport::Https,
+        }
+    }
+
+    fn keys(&self) -> Option<&Keys> {
+        match self {
+            Carrier::Dns => None,
+            Carrier::Tls(keys) | Carrier::Https(keys) => Some(keys),
         }
     }
 }
 
+fn keys(tls: &Tls, protocols: &[&[u8]]) -> Keys {
+    Arc::new(ArcSwap::new(tls.speaking(protocols)))
+}
+
 /// The name of DNS over TLS in the handshake (RFC 7858 §3.1 leaves it out, IANA's list has it). Clients need not say it.
 const DOT: &[&[u8]] = &[b"dot"];
+/// Versions of HTTP, the better one first.
+const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];

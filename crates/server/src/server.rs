@@ -106,7 +106,7 @@ impl Server {
     ) -> Result<Vec<Bound>, StartError> {
         let bind = |listener: &Listener| match listener.carrier {
             Carrier::Dns => bind(listener.address, listener.workers.unwrap_or(self.workers)),
-            Carrier::Tls(_) => bind_stream(listener.address),
+            Carrier::Tls(_) | Carrier::Https(_) => bind_stream(listener.address),
         };
         listeners.into_iter().map(bind).collect()
     }

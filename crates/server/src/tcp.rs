@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::connection::{Connection, Service};
 use crate::connections::{Connections, Full, Place};
+use crate::https::{self, Guest};
 use crate::life::Life;
 use crate::listener::{Carrier, Keys};
 use crate::tls::handshake;
@@ -67,6 +68,7 @@ impl Acceptor {
         let task = match &self.carrier {
             Carrier::Dns => tokio::spawn(visit.plain(stream)),
             Carrier::Tls(keys) => tokio::spawn(visit.encrypted(stream, Arc::clone(keys))),
+            Carrier::Https(keys) => tokio::spawn(visit.https(stream, Arc::clone(keys))),
         };
         self.connections.seat(id, task.abort_handle());
     }
@@ -105,6 +107,15 @@ impl Visit {
         let limit = service.limits.first_message;
         if let Some(stream) = handshake(keys.load_full(), stream, limit, &mut life).await {
             Connection::new(stream, client, place, service).since(born).run(life).await;
+        }
+    }
+
+    async fn https(self, stream: TcpStream, keys: Keys) {
+        let Visit { mut life, client, place, service } = self;
+        let born = Instant::now();
+        let limit = service.limits.first_message;
+        if let Some(stream) = handshake(keys.load_full(), stream, limit, &mut life).await {
+            https::serve(stream, Guest::new(client, place, service, born), life).await;
         }
     }
 }

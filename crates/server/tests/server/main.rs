@@ -1,6 +1,7 @@
 //! A server on loopback, and clients that behave, and others.
 
 mod harness;
+mod https;
 mod life;
 mod limits;
 mod tcp;

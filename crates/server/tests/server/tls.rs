@@ -17,9 +17,9 @@ use rustls::{
 
 use crate::harness::*;
 
-type TlsStream = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
-const NAME: &str = "ns.example";
+pub(crate) const NAME: &str = "ns.example";
 
 fn serve_tls(pem: &str, clients: &ClientCertificates, limits: Limits) -> (Running, SocketAddr, Oracle) {
     let oracle = Oracle::new(1);
@@ -37,7 +37,7 @@ fn simple() -> (Running, SocketAddr, String) {
 }
 
 /// A client that trusts a certificate, and shows another if it has one.
-struct Visitor<'a> {
+pub(crate) struct Visitor<'a> {
     trusts: &'a str,
     shows: Option<&'a str>,
     versions: &'static [&'static SupportedProtocolVersion],
@@ -45,8 +45,13 @@ struct Visitor<'a> {
 }
 
 impl<'a> Visitor<'a> {
-    fn new(trusts: &'a str) -> Visitor<'a> {
+    pub(crate) fn new(trusts: &'a str) -> Visitor<'a> {
         Visitor { trusts, shows: None, versions: rustls::ALL_VERSIONS, alpn: &[] }
+    }
+
+    pub(crate) fn speaking(mut self, alpn: &'static [&'static [u8]]) -> Visitor<'a> {
+        self.alpn = alpn;
+        self
     }
 
     fn config(&self) -> ClientConfig {
@@ -69,7 +74,7 @@ impl<'a> Visitor<'a> {
         config
     }
 
-    fn connect(&self, address: SocketAddr) -> TlsStream {
+    pub(crate) fn connect(&self, address: SocketAddr) -> TlsStream {
         let name = NAME.try_into().unwrap();
         StreamOwned::new(ClientConnection::new(Arc::new(self.config()), name).unwrap(), tcp(address))
     }
@@ -110,10 +115,10 @@ fn a_message_under_tls_is_answered() {
 #[test]
 fn dot_is_spoken_and_nothing_else() {
     let (_running, address, pem) = simple();
-    let mut dot = Visitor { alpn: &[b"dot"], ..Visitor::new(&pem) }.connect(address);
+    let mut dot = Visitor::new(&pem).speaking(&[b"dot"]).connect(address);
     ask_over(&mut dot, 1).unwrap();
     assert_eq!(dot.conn.alpn_protocol(), Some(&b"dot"[..]));
-    assert!(Visitor { alpn: &[b"h2"], ..Visitor::new(&pem) }.ask(address).is_err());
+    assert!(Visitor::new(&pem).speaking(&[b"h2"]).ask(address).is_err());
 }
 
 #[test]
