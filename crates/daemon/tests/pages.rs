@@ -91,6 +91,29 @@ fn counts_rise_through_a_reload_which_is_counted_too() {
 }
 
 #[test]
+fn plugins_tell_what_they_have_counted() {
+    let watched = Watched::start("0s");
+    let (port, pages) = (watched.dns.port(), watched.pages);
+    watched.write(&format!(
+        ".:{port} {{\n bind 127.0.0.1\n prometheus {pages}\n acl {{\n  block type TXT\n }}\n cache\n \
+         hosts /dev/null {{\n  192.0.2.1 a.example\n }}\n}}\n"
+    ));
+    watched.process.signal("USR1");
+    wait_until("it is loaded", || ask(watched.dns, "a.example.", Type::A).unwrap().1 == [1]);
+    ask(watched.dns, "a.example.", Type::A).unwrap();
+    ask(watched.dns, "a.example.", Type::TXT).unwrap();
+    let server = format!("server=\"dns://{}\"", watched.dns);
+    for (series, value) in [
+        (format!("coredns_acl_blocked_requests_total{{{server},zone=\".\",view=\"\"}}"), 1.0),
+        (format!("coredns_cache_hits_total{{{server},view=\"\",type=\"success\",zones=\".\"}}"), 1.0),
+        (format!("coredns_cache_entries{{{server},view=\"\",type=\"success\",zones=\".\"}}"), 1.0),
+        ("coredns_hosts_entries{hostsfile=\"/dev/null\"}".to_owned(), 1.0),
+    ] {
+        assert_eq!(watched.metric(&series), Some(value), "{series}");
+    }
+}
+
+#[test]
 fn it_says_that_it_lives_and_is_ready_until_it_ends() {
     let mut watched = Watched::start("1s");
     assert_eq!(get(watched.pages, "/health"), (200, "OK".to_owned()));

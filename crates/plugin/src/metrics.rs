@@ -3,6 +3,7 @@
 //! A plugin asks for its counters once, when it is configured: [`Metrics::counter`]. What it knows without counting, as
 //! how many entries it has, is read when somebody looks: [`Metrics::read`]. [`Metrics::text`] is what Prometheus reads.
 
+mod durations;
 mod samples;
 mod tallies;
 
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+pub use durations::Durations;
 pub use samples::Samples;
 pub use tallies::Tallies;
 

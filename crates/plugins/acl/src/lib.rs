@@ -3,9 +3,8 @@
 mod networks;
 mod rule;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use cartonym_plugin::corefile::Error;
+use cartonym_plugin::metrics::Counter;
 use cartonym_plugin::{Configure, Place, Plugin, Query, Response, Setup, Step, Transport};
 use cartonym_wire::{Ede, NameBuf, Rcode};
 
@@ -16,7 +15,8 @@ use rule::Rule;
 #[derive(Debug)]
 pub struct Acl {
     lists: Vec<List>,
-    counts: [AtomicU64; 4],
+    /// By the action's number.
+    counts: [Counter; 4],
 }
 
 /// The rules for some zones.
@@ -34,12 +34,17 @@ impl Acl {
             let rules = directive.block_entries().iter().map(Rule::of).collect::<Result<_, Error>>()?;
             lists.push(List { zones, rules });
         }
-        Ok(Acl { lists, counts: Default::default() })
+        let metrics = setup.metrics();
+        let counts = Action::ALL.map(|action| {
+            let (name, help, by) = action.counter();
+            metrics.counter(name, help, by, &[])
+        });
+        Ok(Acl { lists, counts })
     }
 
     /// How many queries met this fate.
     pub fn count(&self, action: Action) -> u64 {
-        self.counts.get(action as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+        self.counts.get(action as usize).map_or(0, Counter::sum)
     }
 
     fn decide(&self, query: &Query<'_>) -> Action {
@@ -64,7 +69,7 @@ impl Plugin for Acl {
         }
         let action = self.decide(query);
         if let Some(count) = self.counts.get(action as usize) {
-            count.fetch_add(1, Ordering::Relaxed);
+            count.add_for(query.route());
         }
         match action {
             Action::Allow => return Step::Next,

@@ -20,6 +20,26 @@ pub enum Action {
     Drop,
 }
 
+impl Action {
+    /// All of them, by their numbers.
+    pub(crate) const ALL: [Action; 4] = [Action::Allow, Action::Block, Action::Filter, Action::Drop];
+
+    /// What queries of this fate are counted under: name, help, labels.
+    pub(crate) fn counter(self) -> (&'static str, &'static str, &'static [&'static str]) {
+        let all = &["server", "zone", "view"];
+        match self {
+            Action::Allow => {
+                ("coredns_acl_allowed_requests_total", "Queries that were allowed.", &["server", "view"])
+            }
+            Action::Block => ("coredns_acl_blocked_requests_total", "Queries that were refused.", all),
+            Action::Filter => {
+                ("coredns_acl_filtered_requests_total", "Queries that were answered with nothing.", all)
+            }
+            Action::Drop => ("coredns_acl_dropped_requests_total", "Queries that were not answered.", all),
+        }
+    }
+}
+
 /// What happens to queries of some types from some networks.
 #[derive(Debug)]
 pub(crate) struct Rule {

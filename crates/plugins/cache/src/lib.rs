@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod counters;
 mod item;
 mod key;
 mod options;
@@ -15,6 +16,7 @@ use cartonym_plugin::corefile::Error;
 use cartonym_plugin::{BoxFuture, Configure, Place, Plugin, Query, Response, Setup, Step, Transport};
 use cartonym_wire::{Ede, Flags, OptionCode, Rcode, Ttl, Type};
 
+use counters::Counters;
 use item::{Item, Kind, Ttls};
 use key::{Key, Keys};
 use refresh::Refresher;
@@ -48,21 +50,12 @@ pub struct Counts {
     pub denial_hits: u64,
     /// Queries that went on.
     pub misses: u64,
-    /// Responses that went to make room.
-    pub evictions: u64,
+    /// Answers that went to make room, and denials and failures.
+    pub evictions: [u64; 2],
     /// Responses asked for again in the background.
     pub refreshes: u64,
     /// Responses sent after they had expired.
     pub stale: u64,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    answer_hits: AtomicU64,
-    denial_hits: AtomicU64,
-    misses: AtomicU64,
-    refreshes: AtomicU64,
-    stale: AtomicU64,
 }
 
 impl Cache {
@@ -81,16 +74,16 @@ impl Cache {
 
     /// What has been counted so far.
     pub fn counts(&self) -> Counts {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Counters { answer_hits, denial_hits, misses, refreshes, stale, .. } = &self.counters;
         Counts {
             answers: self.answers.len(),
             denials: self.denials.len(),
-            answer_hits: read(&self.counters.answer_hits),
-            denial_hits: read(&self.counters.denial_hits),
-            misses: read(&self.counters.misses),
-            evictions: self.answers.evictions() + self.denials.evictions(),
-            refreshes: read(&self.counters.refreshes),
-            stale: read(&self.counters.stale),
+            answer_hits: answer_hits.sum(),
+            denial_hits: denial_hits.sum(),
+            misses: misses.sum(),
+            evictions: [&self.answers, &self.denials].map(Store::evictions),
+            refreshes: refreshes.sum(),
+            stale: stale.sum(),
         }
     }
 
@@ -127,7 +120,7 @@ impl Cache {
             self.prefetch(item, now, age, query);
             let elapsed = if self.options.keep_ttl { 0 } else { age };
             item.write(query, response, Ttls::Less(elapsed));
-            self.count_hit(item.kind);
+            self.count_hit(item.kind, query);
             return Step::Answered;
         }
         match self.options.stale {
@@ -135,7 +128,7 @@ impl Cache {
                 if age < item.lifetime + period.as_secs() && self.refresh(item, query) =>
             {
                 self.write_stale(item, ttl, query, response);
-                self.count_hit(item.kind);
+                self.count_hit(item.kind, query);
                 Step::Answered
             }
             _ => Step::Next,
@@ -159,7 +152,7 @@ impl Cache {
             return false;
         }
         if item.begin_refresh() {
-            self.counters.refreshes.fetch_add(1, Ordering::Relaxed);
+            self.counters.refreshes.add_for(query.route());
             self.refresher.request(item, query);
         }
         true
@@ -168,7 +161,7 @@ impl Cache {
     fn write_stale(&self, item: &Item, ttl: Ttl, query: &Query<'_>, response: &mut Response<'_>) {
         item.write(query, response, Ttls::All(ttl));
         response.set_ede(Ede::STALE_ANSWER);
-        self.counters.stale.fetch_add(1, Ordering::Relaxed);
+        self.counters.stale.add_for(query.route());
     }
 
     /// The answer that has expired, where sending it is better than a failure.
@@ -214,12 +207,12 @@ impl Cache {
         now.saturating_sub(item.stored) < item.lifetime + stale
     }
 
-    fn count_hit(&self, kind: Kind) {
+    fn count_hit(&self, kind: Kind, query: &Query<'_>) {
         let counter = match kind {
             Kind::Answer => &self.counters.answer_hits,
             Kind::Denial | Kind::Failure => &self.counters.denial_hits,
         };
-        counter.fetch_add(1, Ordering::Relaxed);
+        counter.add_for(query.route());
     }
 }
 
@@ -232,11 +225,12 @@ impl Plugin for Cache {
         if !self.takes(query) {
             return Step::Next;
         }
+        self.counters.requests.add_for(query.route());
         let now = self.now(query);
         let found = self.find(&self.keys.of(query));
         let step = found.map_or(Step::Next, |item| self.serve(&item, now, query, response));
         if matches!(step, Step::Next) {
-            self.counters.misses.fetch_add(1, Ordering::Relaxed);
+            self.counters.misses.add_for(query.route());
         }
         step
     }
@@ -270,7 +264,10 @@ impl Configure for Cache {
 
     fn configure(setup: &mut Setup<'_>) -> Result<(), Error> {
         let options = read::options(setup)?;
-        setup.plugin(Cache::new(options));
+        let counters = Counters::shown_by(&setup.metrics(), &options.zones);
+        let cache = Arc::new(Cache { counters, ..Cache::new(options) });
+        counters::show(&cache, &setup.metrics(), setup.zones);
+        setup.shared_plugin(cache);
         Ok(())
     }
 }

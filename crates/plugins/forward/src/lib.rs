@@ -2,6 +2,7 @@
 
 mod dice;
 mod health;
+mod metrics;
 mod options;
 mod outgoing;
 mod pool;
@@ -107,7 +108,9 @@ impl Configure for Forward {
                 options.next_on_nodata = false;
             }
             left = left.saturating_sub(1);
-            setup.plugin(Forward::with(upstreams, options));
+            let forward = Forward::with(upstreams, options);
+            metrics::show(&forward.relay, &setup.metrics());
+            setup.plugin(forward);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cartonym_plugin::{Resumed, Transport};
 use cartonym_wire::{Ede, Flags, Message, OptionCode, Rcode};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::dice::Dice;
 use crate::options::{Options, Policy, Protocol};
@@ -111,6 +111,13 @@ impl Relay {
     }
 
     async fn exchange(&self, upstream: &Upstream, query: &Outgoing) -> Result<Vec<u8>, ExchangeError> {
+        let began = Instant::now();
+        let answer = self.exchange_over(upstream, query).await?;
+        upstream.times.note(flags(&answer).rcode(), began.elapsed());
+        Ok(answer)
+    }
+
+    async fn exchange_over(&self, upstream: &Upstream, query: &Outgoing) -> Result<Vec<u8>, ExchangeError> {
         let limit = self.options.read_timeout;
         let prefer_udp = match self.options.protocol {
             Protocol::Tcp => return upstream.ask_tcp(query, limit).await,

@@ -11,6 +11,7 @@ use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::metrics::Times;
 use crate::options::Options;
 use crate::outgoing::Outgoing;
 use crate::pool::{Limits, Pool, Pooled};
@@ -28,8 +29,10 @@ pub(crate) struct Upstream {
     pub(crate) doubt: Notify,
     queries: AtomicU64,
     failed_probes: AtomicU64,
-    opened: AtomicU64,
-    reused: AtomicU64,
+    /// Over UDP, and over TCP.
+    opened: [AtomicU64; 2],
+    reused: [AtomicU64; 2],
+    pub(crate) times: Times,
 }
 
 /// What has been counted for one upstream.
@@ -39,10 +42,10 @@ pub struct Counts {
     pub queries: u64,
     /// Probes that failed.
     pub failed_probes: u64,
-    /// Sockets and connections opened.
-    pub opened: u64,
-    /// Queries that used one that was open.
-    pub reused: u64,
+    /// Sockets opened, and connections.
+    pub opened: [u64; 2],
+    /// Queries that used a socket that was open, and those that used a connection.
+    pub reused: [u64; 2],
 }
 
 /// Why an upstream has not answered.
@@ -70,15 +73,16 @@ impl Upstream {
             doubt: Notify::new(),
             queries: AtomicU64::new(0),
             failed_probes: AtomicU64::new(0),
-            opened: AtomicU64::new(0),
-            reused: AtomicU64::new(0),
+            opened: Default::default(),
+            reused: Default::default(),
+            times: Times::default(),
         }
     }
 
     /// Sends a query over UDP, and waits for its response.
     pub(crate) async fn ask_udp(&self, query: &Outgoing, limit: Duration) -> Result<Vec<u8>, ExchangeError> {
         self.queries.fetch_add(1, Ordering::Relaxed);
-        let pooled = match self.take(&self.udp) {
+        let pooled = match self.take(&self.udp, UDP) {
             Some(pooled) => pooled,
             None => Pooled::new(self.open_udp().await?),
         };
@@ -91,7 +95,7 @@ impl Upstream {
     /// Sends a query over TCP, and waits for its response.
     pub(crate) async fn ask_tcp(&self, query: &Outgoing, limit: Duration) -> Result<Vec<u8>, ExchangeError> {
         self.queries.fetch_add(1, Ordering::Relaxed);
-        if let Some(pooled) = self.take(&self.tcp) {
+        if let Some(pooled) = self.take(&self.tcp, TCP) {
             match self.exchange_stream(pooled, query, limit).await {
                 // It was closed while it was idle, and so, likely, were the others.
                 Err(ExchangeError::Io(_)) => self.tcp.clear(),
@@ -113,10 +117,12 @@ impl Upstream {
         Ok(answer)
     }
 
-    fn take<S>(&self, pool: &Pool<S>) -> Option<Pooled<S>> {
+    fn take<S>(&self, pool: &Pool<S>, protocol: usize) -> Option<Pooled<S>> {
         let pooled = pool.take();
-        let count = if pooled.is_some() { &self.reused } else { &self.opened };
-        count.fetch_add(1, Ordering::Relaxed);
+        let counts = if pooled.is_some() { &self.reused } else { &self.opened };
+        if let Some(count) = counts.get(protocol) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         pooled
     }
 
@@ -169,8 +175,8 @@ impl Upstream {
         Counts {
             queries: read(&self.queries),
             failed_probes: read(&self.failed_probes),
-            opened: read(&self.opened),
-            reused: read(&self.reused),
+            opened: self.opened.each_ref().map(read),
+            reused: self.reused.each_ref().map(read),
         }
     }
 }
@@ -210,5 +216,7 @@ async fn exchange_frames(stream: &mut TcpStream, query: &Outgoing) -> io::Result
     }
 }
 
+const UDP: usize = 0;
+const TCP: usize = 1;
 /// More than any upstream was told to send.
 const MAX_DATAGRAM_LEN: usize = 4096;

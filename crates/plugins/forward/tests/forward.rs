@@ -182,7 +182,7 @@ async fn sockets_are_used_again() {
         ask(&tester, Ask::new("a. TXT").over(Transport::Tcp)).await;
     }
     let (_, counts) = forward.upstreams().next().unwrap();
-    assert_eq!((counts.queries, counts.opened, counts.reused), (6, 2, 4));
+    assert_eq!((counts.queries, counts.opened, counts.reused), (6, [1, 1], [2, 2]));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cartonym_plugin::Metrics;
-use cartonym_plugin::metrics::{Counter, Kind, Tallies};
+use cartonym_plugin::metrics::{Counter, Durations, Kind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
@@ -16,8 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 pub(crate) struct Probe {
     address: SocketAddr,
     failures: Counter,
-    /// A count for each of [`BOUNDS`], one for all above, and the sum in nanoseconds.
-    times: Tallies,
+    times: Durations,
 }
 
 impl Probe {
@@ -29,17 +28,13 @@ impl Probe {
             &[],
             &[],
         );
-        let probe = Arc::new(Probe { address, failures, times: Tallies::new(BOUNDS.len() + 2) });
+        let probe = Arc::new(Probe { address, failures, times: Durations::new(Durations::COARSE, 1) });
         let shown = probe.clone();
         metrics.read(
             "coredns_health_request_duration_seconds",
             "Time that a request for the page of health took.",
             Kind::Histogram,
-            move |samples| {
-                let counts: Vec<u64> = (0..=BOUNDS.len()).map(|bucket| shown.times.sum(bucket)).collect();
-                let sum = shown.times.sum(BOUNDS.len() + 1) as f64 * 1e-9;
-                samples.histogram(&[], &BOUNDS, &counts, sum);
-            },
+            move |samples| shown.times.tell(0, &[], samples),
         );
         probe
     }
@@ -52,14 +47,8 @@ impl Probe {
             if !matches!(timeout(LIMIT, ask(reachable(self.address))).await, Ok(Ok(()))) {
                 self.failures.add_one();
             }
-            self.note(began.elapsed());
+            self.times.add(0, 1, began.elapsed());
         }
-    }
-
-    fn note(&self, time: Duration) {
-        let bucket = BOUNDS.iter().position(|bound| time.as_secs_f64() <= *bound);
-        self.times.add(bucket.unwrap_or(BOUNDS.len()), 1);
-        self.times.add(BOUNDS.len() + 1, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 }
 
@@ -82,8 +71,6 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 const INTERVAL: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(5);
-/// From 0.25 ms, each ten times the one before.
-const BOUNDS: [f64; 5] = [0.000_25, 0.0025, 0.025, 0.25, 2.5];
 
 #[cfg(test)]
 mod tests {
@@ -103,17 +90,5 @@ mod tests {
         assert!(ask(address).await.is_ok());
         assert!(ask(address).await.is_err());
         assert!(ask(address).await.is_err());
-    }
-
-    #[test]
-    fn times_are_told() {
-        let metrics = Metrics::default();
-        let probe = Probe::shown_by(&metrics, "127.0.0.1:1".parse().unwrap());
-        probe.note(Duration::from_millis(1));
-        let text = metrics.text();
-        assert!(
-            text.contains("_bucket{le=\"0.0025\"} 1") && text.contains("_bucket{le=\"0.00025\"} 0"),
-            "{text}"
-        );
     }
 }

@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cartonym_plugin::corefile::{Directive, Error};
-use cartonym_plugin::{BoxFuture, Configure, Fallthrough, Place, Plugin, Query, Response, Setup, Step};
+use cartonym_plugin::metrics::Kind;
+use cartonym_plugin::{
+    BoxFuture, Configure, Fallthrough, Metrics, Place, Plugin, Query, Response, Setup, Step,
+};
 use cartonym_wire::{Class, NameBuf, Rcode, Section, Ttl, Type};
 
 use follow::Stamp;
@@ -39,6 +42,26 @@ impl Hosts {
     fn new(options: Options) -> Hosts {
         let (table, _) = options.read();
         Hosts { options, table: ArcSwap::from_pointee(table) }
+    }
+
+    /// Has `metrics` tell how much there is, and of when.
+    fn show(self: &Arc<Self>, metrics: &Metrics) {
+        type Read = fn(&Hosts) -> f64;
+        let families: [(_, _, Read); 2] = [
+            ("coredns_hosts_entries", "Names that have addresses.", |hosts| hosts.len() as f64),
+            (
+                "coredns_hosts_reload_timestamp_seconds",
+                "When the file was changed that is served.",
+                |hosts| hosts.modified().as_secs_f64(),
+            ),
+        ];
+        for (name, help, read) in families {
+            let hosts = self.clone();
+            metrics.read(name, help, Kind::Gauge, move |samples| {
+                let file = hosts.options.path.display().to_string();
+                samples.add(&[("hostsfile", file)], read(&hosts));
+            });
+        }
     }
 
     /// How many names have addresses.
@@ -197,7 +220,9 @@ impl Configure for Hosts {
 
     fn configure(setup: &mut Setup<'_>) -> Result<(), Error> {
         let options = Options::of(setup)?;
-        setup.plugin(Hosts::new(options));
+        let hosts = Arc::new(Hosts::new(options));
+        hosts.show(&setup.metrics());
+        setup.shared_plugin(hosts);
         Ok(())
     }
 }

@@ -1,8 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use cartonym_plugin::corefile::Error;
+use cartonym_plugin::metrics::Counter;
 use cartonym_plugin::{Configure, Place, Plugin, Query, Response, Setup, Step};
 use cartonym_wire::{Class, Name, Rcode, Section, Ttl, Type};
 
@@ -10,7 +9,7 @@ use cartonym_wire::{Class, Name, Rcode, Section, Ttl, Type};
 #[derive(Debug)]
 pub struct Local {
     prefix: bool,
-    prefixed: AtomicU64,
+    prefixed: Counter,
 }
 
 /// What a name is.
@@ -28,12 +27,12 @@ enum Kind {
 impl Local {
     /// With or without names whose first label is `localhost`.
     pub fn new(prefix: bool) -> Local {
-        Local { prefix, prefixed: AtomicU64::new(0) }
+        Local { prefix, prefixed: Counter::default() }
     }
 
     /// Queries for names whose first label is `localhost`, and not the only one.
     pub fn prefixed(&self) -> u64 {
-        self.prefixed.load(Ordering::Relaxed)
+        self.prefixed.sum()
     }
 
     /// What `name`, in lower case, is; none if it is not this plugin's business.
@@ -43,7 +42,7 @@ impl Local {
             return Some(Kind::Host);
         }
         if self.prefix && wire.starts_with(PREFIX) {
-            self.prefixed.fetch_add(1, Ordering::Relaxed);
+            self.prefixed.add_one();
             return Some(Kind::Host);
         }
         let apex =
@@ -105,7 +104,13 @@ impl Configure for Local {
                 _ => return Err(entry.unexpected_property(&["localhost_prefix"])),
             }
         }
-        setup.plugin(Local::new(prefix));
+        let prefixed = setup.metrics().counter(
+            "coredns_local_localhost_requests_total",
+            "Queries for names whose first label is localhost.",
+            &[],
+            &[],
+        );
+        setup.plugin(Local { prefix, prefixed });
         Ok(())
     }
 }

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cartonym_plugin::metrics::{Kind, Route, Samples, Tallies};
+use cartonym_plugin::metrics::{Durations, Kind, Route, Samples, Tallies};
 use cartonym_plugin::{Metrics, Query, Response, Stopwatch};
 use cartonym_wire::{Rcode, Type};
 
 /// The counts of all routes.
 ///
 /// ```text
-/// route 0: requests by protocol, family and type · with DO · sizes in · sizes out · times · responses by rcode and place
+/// route 0: requests by protocol, family and type · with DO · sizes in · sizes out · responses by rcode and place
 /// route 1: ...
 /// ```
 #[derive(Debug)]
 pub(crate) struct Counts {
     tallies: Tallies,
+    /// A row for each route.
+    times: Durations,
     /// Places of plugins that responses are counted by; the last is of those that nobody answered.
     places: usize,
 }
@@ -26,7 +28,8 @@ impl Counts {
         let longest = metrics.routes().iter().map(|route| route.plugins.len()).max();
         let places = longest.unwrap_or(0) + 1;
         let tallies = Tallies::new(metrics.slots() * (RESPONSES + RCODES * places));
-        let counts = Arc::new(Counts { tallies, places });
+        let times = Durations::new(Durations::FINE, metrics.slots());
+        let counts = Arc::new(Counts { tallies, times, places });
         for (name, help, kind, tell) in FAMILIES {
             let counts = counts.clone();
             metrics.read(name, help, kind, move |samples| tell(&counts, samples));
@@ -63,10 +66,14 @@ impl Counts {
         self.tallies.add(start + SIZES.len() + 1, size as u64);
     }
 
-    /// Where a route's counts begin; without routes there is one.
+    /// Where a route's counts begin.
     fn start(&self, route: usize) -> usize {
-        let stride = self.stride();
-        route.min((self.tallies.len() / stride).saturating_sub(1)) * stride
+        self.row(route) * self.stride()
+    }
+
+    /// The row of a route; without routes there is one.
+    fn row(&self, route: usize) -> usize {
+        route.min((self.tallies.len() / self.stride()).saturating_sub(1))
     }
 
     fn stride(&self) -> usize {
@@ -108,30 +115,22 @@ impl Counts {
             for (p, proto) in PROTOS.into_iter().enumerate() {
                 labels.truncate(ROUTE.len());
                 labels.push(("proto", proto.to_owned()));
-                self.histogram(self.start(route) + from + p * SIZE_COUNTS, &SIZES, 1.0, &labels, samples);
+                self.tell_sizes(self.start(route) + from + p * SIZE_COUNTS, &labels, samples);
             }
         }
     }
 
     fn times(&self, samples: &mut Samples<'_>) {
         for (route, labels) in routes(samples) {
-            self.histogram(self.start(route) + TIMES_TAKEN, &TIMES, 1e-9, &labels, samples);
+            self.times.tell(self.row(route), &labels, samples);
         }
     }
 
-    /// A histogram of which something was counted; `unit` is what its sum is counted in.
-    fn histogram(
-        &self,
-        start: usize,
-        bounds: &[f64],
-        unit: f64,
-        labels: &[(&'static str, String)],
-        samples: &mut Samples<'_>,
-    ) {
-        let counts: Vec<u64> = (0..=bounds.len()).map(|bucket| self.tallies.sum(start + bucket)).collect();
+    /// A histogram of sizes, if any was counted.
+    fn tell_sizes(&self, start: usize, labels: &[(&'static str, String)], samples: &mut Samples<'_>) {
+        let counts: Vec<u64> = (0..=SIZES.len()).map(|bucket| self.tallies.sum(start + bucket)).collect();
         if counts.iter().any(|count| *count > 0) {
-            let sum = self.tallies.sum(start + bounds.len() + 1) as f64 * unit;
-            samples.histogram(labels, bounds, &counts, sum);
+            samples.histogram(labels, &SIZES, &counts, self.tallies.sum(start + SIZES.len() + 1) as f64);
         }
     }
 
@@ -173,12 +172,7 @@ impl Counts {
 
 impl Stopwatch for Counts {
     fn took(&self, route: usize, queries: u32, time: Duration) {
-        let start = self.start(route) + TIMES_TAKEN;
-        let secs = time.as_secs_f64();
-        let bucket = TIMES.iter().position(|bound| secs <= *bound).unwrap_or(TIMES.len());
-        self.tallies.add(start + bucket, queries.into());
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.tallies.add(start + TIMES.len() + 1, nanos.saturating_mul(queries.into()));
+        self.times.add(self.row(route), queries.into(), time);
     }
 }
 
@@ -247,16 +241,6 @@ const TYPES: [Type; 24] = [
 ];
 const SIZES: [f64; 14] =
     [0.0, 100.0, 200.0, 300.0, 400.0, 511.0, 1023.0, 2047.0, 4095.0, 8291.0, 16e3, 32e3, 48e3, 64e3];
-/// From 0.25 ms, each twice the one before.
-const TIMES: [f64; 16] = {
-    let mut bounds = [0.000_25; 16];
-    let mut at = 1;
-    while at < bounds.len() {
-        bounds[at] = bounds[at - 1] * 2.0;
-        at += 1;
-    }
-    bounds
-};
 /// Rcodes to BADCOOKIE, and one for all others.
 const RCODES: usize = 25;
 const OPT_LEN: usize = 11;
@@ -267,5 +251,4 @@ const REQUESTS: usize = 0;
 const WITH_DO: usize = REQUESTS + 4 * (TYPES.len() + 1);
 const SIZES_IN: usize = WITH_DO + 1;
 const SIZES_OUT: usize = SIZES_IN + 2 * SIZE_COUNTS;
-const TIMES_TAKEN: usize = SIZES_OUT + 2 * SIZE_COUNTS;
-const RESPONSES: usize = TIMES_TAKEN + TIMES.len() + 2;
+const RESPONSES: usize = SIZES_OUT + 2 * SIZE_COUNTS;

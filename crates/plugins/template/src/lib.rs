@@ -7,8 +7,6 @@ mod language;
 mod rule;
 mod value;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use cartonym_plugin::corefile::Error;
 use cartonym_plugin::{Configure, Place, Plugin, Query, Response, Resumed, Setup, Step};
 use cartonym_wire::{
@@ -22,25 +20,17 @@ use rule::{Made, Matched, Rule};
 #[derive(Debug)]
 pub struct Template {
     rules: Vec<Rule>,
-    matched: AtomicU64,
-    failed: AtomicU64,
 }
 
 impl Template {
     /// Queries that a template has matched.
     pub fn matched(&self) -> u64 {
-        self.matched.load(Ordering::Relaxed)
+        self.rules.iter().map(|rule| rule.matched.sum()).sum()
     }
 
     /// Queries for which a template could not be filled in, or made no record.
     pub fn failed(&self) -> u64 {
-        self.failed.load(Ordering::Relaxed)
-    }
-
-    fn fail(&self, response: &mut Response<'_>) -> Step {
-        self.failed.fetch_add(1, Ordering::Relaxed);
-        response.set_rcode(Rcode::SERVFAIL);
-        Step::Answered
+        self.rules.iter().map(|rule| rule.failed.sum()).sum()
     }
 }
 
@@ -53,19 +43,24 @@ impl Plugin for Template {
         for rule in &self.rules {
             match rule.matches(query) {
                 Matched::No => {}
-                Matched::Refused => {
-                    response.set_rcode(Rcode::SERVFAIL);
-                    return Step::Answered;
-                }
+                Matched::Refused => return fail(response),
                 Matched::Yes(data) => {
-                    self.matched.fetch_add(1, Ordering::Relaxed);
-                    let Some(made) = rule.make(&data) else { return self.fail(response) };
+                    rule.matched.add_for(query.route());
+                    let Some(made) = rule.make(&data) else {
+                        rule.failed.add_for(query.route());
+                        return fail(response);
+                    };
                     return answer(rule, made, query, response);
                 }
             }
         }
         Step::Next
     }
+}
+
+fn fail(response: &mut Response<'_>) -> Step {
+    response.set_rcode(Rcode::SERVFAIL);
+    Step::Answered
 }
 
 fn answer(rule: &Rule, made: Vec<Made>, query: &Query<'_>, response: &mut Response<'_>) -> Step {
@@ -136,7 +131,7 @@ impl Configure for Template {
     fn configure(setup: &mut Setup<'_>) -> Result<(), Error> {
         let rules =
             setup.directives().map(|directive| Rule::of(directive, setup)).collect::<Result<_, Error>>()?;
-        setup.plugin(Template { rules, matched: AtomicU64::new(0), failed: AtomicU64::new(0) });
+        setup.plugin(Template { rules });
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! One template, and the records that it makes.
 
 use cartonym_plugin::corefile::{Directive, Error, Word};
+use cartonym_plugin::metrics::Counter;
 use cartonym_plugin::{Fallthrough, Query, Setup};
 use cartonym_wire::{Class, Ede, Name, NameBuf, Rcode, Section, Ttl, Type};
 use cartonym_zone::master::{NoIncludes, Parser};
@@ -22,6 +23,10 @@ pub(crate) struct Rule {
     pub(crate) rcode: Rcode,
     pub(crate) ede: Option<(Ede, String)>,
     fallthrough: Fallthrough,
+    /// Queries that it has matched.
+    pub(crate) matched: Counter,
+    /// Queries for which it could not be filled in, or made no record.
+    pub(crate) failed: Counter,
 }
 
 /// Whether a template is for a query.
@@ -51,15 +56,26 @@ impl Rule {
         let [class, qtype, zones @ ..] = directive.arg_count(2..)? else {
             return Err(directive.error("no class and type"));
         };
+        let (class, qtype): (Class, Type) = (class.parse("a class")?, qtype.parse("a type")?);
+        let metrics = setup.metrics();
+        let counter = |name, help| {
+            let labels = [("class", &*class.to_string()), ("type", &*qtype.to_string())];
+            metrics.counter(name, help, &["server", "zone", "view"], &labels)
+        };
         let mut rule = Rule {
-            class: class.parse("a class")?,
-            qtype: qtype.parse("a type")?,
+            class,
+            qtype,
             zones: setup.zones_or_block(zones)?,
             expressions: Vec::new(),
             records: Vec::new(),
             rcode: Rcode::NOERROR,
             ede: None,
             fallthrough: Fallthrough::default(),
+            matched: counter("coredns_template_matches_total", "Queries that a template has matched."),
+            failed: counter(
+                "coredns_template_template_failures_total",
+                "Queries that a template has failed.",
+            ),
         };
         for entry in directive.block_entries() {
             entry.no_block()?;
