@@ -15,7 +15,7 @@ use data_encoding::BASE64URL_NOPAD;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::rt::Executor;
 use hyper::service::service_fn;
@@ -216,6 +216,10 @@ async fn read(request: Request<Incoming>) -> Result<Bytes, StatusCode> {
             let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
             if !media_type.trim().eq_ignore_ascii_case(MEDIA_TYPE) {
                 return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+            }
+            // Where the length is told, nothing need be read to know.
+            if request.body().size_hint().lower() > LONGEST as u64 {
+                return Err(StatusCode::PAYLOAD_TOO_LARGE);
             }
             let body = Limited::new(request.into_body(), LONGEST).collect().await;
             body.map(|body| body.to_bytes()).map_err(|error| match error.is::<LengthLimitError>() {
