@@ -32,6 +32,28 @@ fn every_example_is_understood_and_its_plugins_keep_the_contract() {
     }
 }
 
+#[test]
+fn the_dashboard_asks_for_what_is_told_of_on_a_page() {
+    let pages: String = standard()
+        .names()
+        .map(|name| fs::read_to_string(plugins().join(name).join("README.md")).unwrap())
+        .collect();
+    let dashboard = fs::read_to_string(plugins().join("../../docs/grafana.json")).unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap());
+    let mut count = 0;
+    for expression in targets.map(|target| target["expr"].as_str().unwrap()) {
+        let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for name in words.filter(|word| word.starts_with("coredns_")) {
+            let name = name.trim_end_matches("_bucket");
+            assert!(pages.contains(&format!("`{name}")), "{name}");
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count}");
+}
+
 /// The blocks of a page that are Corefiles.
 fn examples(page: &str) -> Vec<String> {
     let blocks = page.split("```corefile\n").skip(1);

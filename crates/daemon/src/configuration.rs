@@ -270,7 +270,7 @@ impl Assembly<'_> {
 }
 
 /// A server as it is named in metrics: `dns://:53`, `tls://127.0.0.1:853`.
-fn server_label(scheme: Scheme, address: SocketAddr) -> String {
+pub(crate) fn server_label(scheme: Scheme, address: SocketAddr) -> String {
     let (scheme, port) = (scheme.name(), address.port());
     match address.ip() {
         ip if ip.is_unspecified() => format!("{scheme}://:{port}"),

@@ -5,11 +5,12 @@ use std::io::Write;
 use std::path::Path;
 
 use cartonym::plugin::Shared;
+use cartonym::plugin::metrics::Route;
 use cartonym::plugins::Plugins;
 
 use crate::Result;
 use crate::cli::ServeOptions;
-use crate::configuration::{Configuration, Defaults};
+use crate::configuration::{Configuration, Defaults, server_label};
 use crate::daemon::Daemon;
 use crate::failure::Failure;
 use crate::process::count_panics;
@@ -70,6 +71,11 @@ pub(crate) fn check(plugins: &Plugins, file: &Path) -> Result<()> {
     for listener in &configuration.listeners {
         for zone in &listener.zones {
             writeln!(out, "{}://{zone} on {}", listener.scheme.name(), listener.address)?;
+            let label = server_label(listener.scheme, listener.address);
+            let is_its = |route: &&Route| route.server == label && route.zone == zone.to_string();
+            for route in configuration.routes.iter().filter(is_its) {
+                writeln!(out, "    {}", route.plugins.join(", "))?;
+            }
         }
     }
     for page in &configuration.pages {

@@ -129,6 +129,22 @@ fn it_says_that_it_lives_and_is_ready_until_it_ends() {
 }
 
 #[test]
+fn a_forwarding_loop_is_found() {
+    let mut watched = Watched::start("0s");
+    let (dns, pages) = (watched.dns, watched.pages);
+    watched.process.signal("TERM");
+    watched.process.wait();
+    watched.write(&format!(
+        ".:{} {{\n bind 127.0.0.1\n ready {pages}\n loop\n forward . {dns}\n}}\n",
+        dns.port()
+    ));
+    let file = watched.folder.path().join("Corefile");
+    watched.process = Process(cartonym(&["-quiet", "-conf"]).arg(file).spawn().unwrap());
+    wait_until("the page is there", || TcpStream::connect(pages).is_ok());
+    wait_until("the loop is found", || get(pages, "/ready") == (503, "loop".to_owned()));
+}
+
+#[test]
 fn who_asks_twice_is_not_kept_waiting() {
     let mut watched = Watched::start("1h");
     watched.process.signal("INT");

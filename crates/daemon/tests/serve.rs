@@ -133,13 +133,13 @@ fn check_says_what_would_be_served_and_opens_nothing() {
     let file = folder.path().join("Corefile");
     let data = folder.path().join("data");
     let text = format!(
-        "shop.example:5301 {{\n bind 127.0.0.1\n registry {{\n  backend embedded {}\n  api 127.0.0.1:8054\n }}\n}}\n",
+        "shop.example:5301 {{\n bind 127.0.0.1\n errors\n registry {{\n  backend embedded {}\n  api 127.0.0.1:8054\n }}\n}}\n",
         data.display()
     );
     fs::write(&file, text).unwrap();
     let (code, out, err) = run(cartonym(&["check"]).arg(&file));
     assert_eq!(code, Some(0), "{err}");
-    assert!(out.contains("dns://shop.example. on 127.0.0.1:5301"), "{out}");
+    assert!(out.contains("dns://shop.example. on 127.0.0.1:5301\n    errors, registry\n"), "{out}");
     assert!(!data.exists());
 }
 

@@ -10,6 +10,7 @@ pub use cartonym_plugin_any as any;
 pub use cartonym_plugin_bufsize as bufsize;
 pub use cartonym_plugin_cache as cache;
 pub use cartonym_plugin_chaos as chaos;
+pub use cartonym_plugin_debug as debug;
 pub use cartonym_plugin_errors as errors;
 pub use cartonym_plugin_file as file;
 pub use cartonym_plugin_forward as forward;
@@ -19,7 +20,9 @@ pub use cartonym_plugin_hosts as hosts;
 pub use cartonym_plugin_loadbalance as loadbalance;
 pub use cartonym_plugin_local as local;
 pub use cartonym_plugin_log as log;
+pub use cartonym_plugin_loop as loops;
 pub use cartonym_plugin_minimal as minimal;
+pub use cartonym_plugin_multisocket as multisocket;
 pub use cartonym_plugin_nsid as nsid;
 pub use cartonym_plugin_prometheus as prometheus;
 pub use cartonym_plugin_ready as ready;
@@ -35,7 +38,9 @@ pub use cartonym_plugin_whoami as whoami;
 /// The plugins of this package, in their order of execution.
 pub fn standard() -> Plugins {
     Plugins::none()
+        .with::<multisocket::Multisocket>()
         .with::<reload::Reload>()
+        .with::<debug::Debug>()
         .with::<nsid::Nsid>()
         .with::<bufsize::Bufsize>()
         .with::<ready::Ready>()
@@ -58,6 +63,7 @@ pub fn standard() -> Plugins {
         .with::<hosts::Hosts>()
         .with::<file::FileDirective>()
         .with::<secondary::Secondary>()
+        .with::<loops::Loop>()
         .with::<forward::Forward>()
         .with::<whoami::Whoami>()
 }
