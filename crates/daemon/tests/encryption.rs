@@ -75,6 +75,30 @@ fn kdig_asks_over_https() {
 }
 
 #[test]
+fn queries_are_passed_on_over_tls() {
+    let folder = folder();
+    let tls = free_address();
+    let corefile = format!(
+        "tls://.:{port} {{\n bind 127.0.0.1\n tls FOLDER/one.pem FOLDER/one.pem FOLDER/other.pem {{\n  \
+         client_auth require_and_verify\n }}\n chaos ours\n whoami\n}}\n\
+         example:PORT {{\n bind 127.0.0.1\n forward . tls://127.0.0.1:{port} {{\n  \
+         tls FOLDER/other.pem FOLDER/other.pem FOLDER/one.pem\n  tls_servername one.example\n }}\n}}\n\
+         address.test:PORT {{\n bind 127.0.0.1\n forward . tls://127.0.0.1:{port} {{\n  \
+         tls FOLDER/other.pem FOLDER/other.pem FOLDER/one.pem\n }}\n}}\n\
+         wrong.test:PORT {{\n bind 127.0.0.1\n forward . tls://127.0.0.1%other.example:{port} {{\n  \
+         tls FOLDER/other.pem FOLDER/other.pem FOLDER/one.pem\n }}\n}}\n",
+        port = tls.port()
+    );
+    let (_process, address) = serve(folder.path(), &corefile);
+    for (name, status) in [("example", "NOERROR"), ("address.test", "NOERROR"), ("wrong.test", "SERVFAIL")] {
+        for over in ["+notcp", "+tcp"] {
+            let said = kdig(address, &format!("{over} www.{name} A"));
+            assert!(said.contains(&format!("status: {status}")), "{name}: {said}");
+        }
+    }
+}
+
+#[test]
 fn clients_show_certificates_where_the_corefile_says_so() {
     let folder = folder();
     let corefile = "tls://example:PORT {\n bind 127.0.0.1\n root FOLDER\n tls one.pem one.pem other.pem {\n  \

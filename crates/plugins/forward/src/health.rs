@@ -46,6 +46,7 @@ async fn probe(relay: &Relay, upstream: &Upstream) -> bool {
     // Whoever is not patient with queries is not with probes.
     let limit = PROBE_TIMEOUT.min(relay.options.read_timeout);
     let answer = match relay.options.protocol {
+        _ if upstream.is_encrypted() => upstream.ask_tcp(&query, limit).await,
         Protocol::Tcp => upstream.ask_tcp(&query, limit).await,
         _ => upstream.ask_udp(&query, limit).await,
     };

@@ -8,6 +8,7 @@ mod outgoing;
 mod pool;
 mod relay;
 mod resolv;
+mod tls;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ pub use upstream::Counts;
 
 use outgoing::Outgoing;
 use relay::{Permit, Relay};
+use upstream::Target;
 
 /// Passes queries to other servers.
 #[derive(Clone, Debug)]
@@ -38,6 +40,10 @@ impl Forward {
 
     /// Passes queries to `upstreams` as `options` say.
     pub fn with(upstreams: impl IntoIterator<Item = SocketAddr>, options: Options) -> Forward {
+        Forward::passing(upstreams.into_iter().map(Target::from), options)
+    }
+
+    fn passing(upstreams: impl IntoIterator<Item = Target>, options: Options) -> Forward {
         Forward { relay: Arc::new(Relay::new(upstreams, options)) }
     }
 
@@ -108,7 +114,7 @@ impl Configure for Forward {
                 options.next_on_nodata = false;
             }
             left = left.saturating_sub(1);
-            let forward = Forward::with(upstreams, options);
+            let forward = Forward::passing(upstreams, options);
             metrics::show(&forward.relay, &setup.metrics());
             setup.plugin(forward);
         }

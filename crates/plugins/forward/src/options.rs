@@ -1,6 +1,6 @@
 //! What a directive says.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use cartonym_plugin::corefile::{Directive, Error, Word};
@@ -8,6 +8,8 @@ use cartonym_plugin::{Setup, names};
 use cartonym_wire::{NameBuf, Rcode};
 
 use crate::resolv;
+use crate::tls::TlsWords;
+use crate::upstream::Target;
 
 /// How queries are passed on.
 #[derive(Clone, Debug)]
@@ -101,7 +103,7 @@ impl Default for Options {
 }
 
 /// Reads `forward FROM TO... { ... }`.
-pub(crate) fn read(directive: &Directive, setup: &Setup<'_>) -> Result<(Vec<SocketAddr>, Options), Error> {
+pub(crate) fn read(directive: &Directive, setup: &Setup<'_>) -> Result<(Vec<Target>, Options), Error> {
     let [from, to @ ..] = directive.arg_count(2..)? else {
         return Err(directive.error("no name to forward"));
     };
@@ -115,11 +117,16 @@ pub(crate) fn read(directive: &Directive, setup: &Setup<'_>) -> Result<(Vec<Sock
         );
     }
     let mut options = Options { from: names(std::slice::from_ref(from))?, ..Options::default() };
+    let mut tls = TlsWords::default();
     for entry in directive.block_entries() {
         entry.no_block()?;
-        options.set(entry)?;
+        match entry.name() {
+            "tls" => tls.files(entry)?,
+            "tls_servername" => tls.name(entry)?,
+            _ => options.set(entry)?,
+        }
     }
-    Ok((upstreams, options))
+    Ok((tls.targets(upstreams, directive, setup)?, options))
 }
 
 impl Options {
@@ -144,7 +151,7 @@ impl Options {
             "next" => self.next_rcodes.extend(rcodes(entry)?),
             "next_on_nodata" => self.next_on_nodata = flag(entry, true)?,
             "source_address" => self.source = Some(entry.one_arg()?.parse("an address")?),
-            "tls" | "tls_servername" | "doh_method" | "resolver" => {
+            "doh_method" | "resolver" => {
                 return Err(entry.error(format!("`{}` is not supported yet", entry.name)));
             }
             _ => return Err(entry.unexpected_property(&PROPERTIES)),
@@ -198,7 +205,7 @@ fn rcodes(entry: &Directive) -> Result<Vec<Rcode>, Error> {
     entry.arg_count(1..)?.iter().map(|word| word.parse("an rcode")).collect()
 }
 
-const PROPERTIES: [&str; 17] = [
+const PROPERTIES: [&str; 19] = [
     "except",
     "policy",
     "force_tcp",
@@ -216,6 +223,8 @@ const PROPERTIES: [&str; 17] = [
     "next",
     "next_on_nodata",
     "source_address",
+    "tls",
+    "tls_servername",
 ];
 
 /// As many as CoreDNS takes.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::dice::Dice;
 use crate::options::{Options, Policy, Protocol};
 use crate::outgoing::Outgoing;
-use crate::upstream::{ExchangeError, Upstream};
+use crate::upstream::{ExchangeError, Target, Upstream};
 
 /// The upstreams, and how to choose among them.
 #[derive(Debug)]
@@ -71,9 +71,9 @@ impl Drop for Permit {
 }
 
 impl Relay {
-    pub(crate) fn new(upstreams: impl IntoIterator<Item = SocketAddr>, options: Options) -> Relay {
+    pub(crate) fn new(upstreams: impl IntoIterator<Item = Target>, options: Options) -> Relay {
         Relay {
-            upstreams: upstreams.into_iter().map(|address| Upstream::new(address, &options)).collect(),
+            upstreams: upstreams.into_iter().map(|target| Upstream::new(target, &options)).collect(),
             options,
             dice: Dice::default(),
             turn: AtomicUsize::new(0),
@@ -120,6 +120,7 @@ impl Relay {
     async fn exchange_over(&self, upstream: &Upstream, query: &Outgoing) -> Result<Vec<u8>, ExchangeError> {
         let limit = self.options.read_timeout;
         let prefer_udp = match self.options.protocol {
+            _ if upstream.is_encrypted() => return upstream.ask_tcp(query, limit).await,
             Protocol::Tcp => return upstream.ask_tcp(query, limit).await,
             Protocol::PreferUdp => true,
             // A question from within fits a datagram as well as any.

@@ -1,20 +1,38 @@
 //! One upstream: asking it, and what is known of it.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::Notify;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use crate::metrics::Times;
 use crate::options::Options;
 use crate::outgoing::Outgoing;
 use crate::pool::{Limits, Pool, Pooled};
+use crate::tls::Tls;
+
+/// Where an upstream is, and how its connections are encrypted, if they are.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
+    pub(crate) tls: Option<Tls>,
+}
+
+/// A stream of messages, under TLS or not.
+type Stream = Box<dyn Duplex>;
+
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin + fmt::Debug {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + fmt::Debug> Duplex for S {}
 
 /// A server to ask.
 #[derive(Debug)]
@@ -22,7 +40,8 @@ pub(crate) struct Upstream {
     address: SocketAddr,
     source: IpAddr,
     udp: Pool<UdpSocket>,
-    tcp: Pool<TcpStream>,
+    tcp: Pool<Stream>,
+    tls: Option<Tls>,
     /// Probes that have failed in a row.
     fails: AtomicU32,
     /// Told when it is in doubt whether the upstream answers.
@@ -58,7 +77,8 @@ pub(crate) enum ExchangeError {
 }
 
 impl Upstream {
-    pub(crate) fn new(address: SocketAddr, options: &Options) -> Upstream {
+    pub(crate) fn new(target: Target, options: &Options) -> Upstream {
+        let Target { address, tls } = target;
         let limits = Limits { expire: options.expire, max_age: options.max_age, max_idle: options.max_idle };
         let unspecified = match address {
             SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -69,6 +89,7 @@ impl Upstream {
             source: options.source.unwrap_or(unspecified),
             udp: Pool::new(limits),
             tcp: Pool::new(limits),
+            tls,
             fails: AtomicU32::new(0),
             doubt: Notify::new(),
             queries: AtomicU64::new(0),
@@ -102,13 +123,13 @@ impl Upstream {
                 answered => return answered,
             }
         }
-        let stream = within(limit, self.open_tcp()).await?;
+        let stream = within(limit, self.open_stream()).await?;
         self.exchange_stream(Pooled::new(stream), query, limit).await
     }
 
     async fn exchange_stream(
         &self,
-        mut pooled: Pooled<TcpStream>,
+        mut pooled: Pooled<Stream>,
         query: &Outgoing,
         limit: Duration,
     ) -> Result<Vec<u8>, ExchangeError> {
@@ -131,6 +152,17 @@ impl Upstream {
         let socket = UdpSocket::bind(SocketAddr::new(self.source, 0)).await?;
         socket.connect(self.address).await?;
         Ok(socket)
+    }
+
+    async fn open_stream(&self) -> io::Result<Stream> {
+        let stream = self.open_tcp().await?;
+        Ok(match &self.tls {
+            None => Box::new(stream),
+            Some(Tls { config, name }) => {
+                let connector = TlsConnector::from(Arc::clone(config));
+                Box::new(connector.connect(name.clone(), stream).await?)
+            }
+        })
     }
 
     async fn open_tcp(&self) -> io::Result<TcpStream> {
@@ -166,6 +198,10 @@ impl Upstream {
         self.tcp.sweep();
     }
 
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -178,6 +214,12 @@ impl Upstream {
             opened: self.opened.each_ref().map(read),
             reused: self.reused.each_ref().map(read),
         }
+    }
+}
+
+impl From<SocketAddr> for Target {
+    fn from(address: SocketAddr) -> Target {
+        Target { address, tls: None }
     }
 }
 
@@ -203,10 +245,11 @@ async fn exchange_datagrams(socket: &UdpSocket, query: &Outgoing) -> io::Result<
 }
 
 /// Two octets of length, then the message (RFC 1035 §4.2.2).
-async fn exchange_frames(stream: &mut TcpStream, query: &Outgoing) -> io::Result<Vec<u8>> {
+async fn exchange_frames(stream: &mut Stream, query: &Outgoing) -> io::Result<Vec<u8>> {
     let len = u16::try_from(query.as_bytes().len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     // One write, so that it leaves in one packet (RFC 7766 §8).
     stream.write_all(&[&len.to_be_bytes(), query.as_bytes()].concat()).await?;
+    stream.flush().await?;
     loop {
         let mut message = vec![0; usize::from(stream.read_u16().await?)];
         stream.read_exact(&mut message).await?;
