@@ -91,7 +91,10 @@ fn write_pid(path: &Path) -> Result<()> {
 
 pub(crate) fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CARTONYM_LOG");
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(LOGGED));
     // A second subscriber is refused, which is what a test wants.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
+
+/// What is logged where nobody says otherwise. HTTP/2 warns of what strangers do, which is for debugging.
+const LOGGED: &str = "info,h2=error";

@@ -99,6 +99,30 @@ fn queries_are_passed_on_over_tls() {
 }
 
 #[test]
+fn unbound_forwards_over_tls() {
+    let folder = folder();
+    let corefile = "tls://example:PORT {\n bind 127.0.0.1\n tls FOLDER/one.pem FOLDER/one.pem\n whoami\n}\n";
+    let (_process, address) = serve(folder.path(), corefile);
+    let resolver = free_address();
+    let config = format!(
+        "server:\n interface: {}@{}\n do-daemonize: no\n username: \"\"\n chroot: \"\"\n directory: \"{folder}\"\n \
+         pidfile: \"\"\n use-syslog: no\n do-not-query-localhost: no\n module-config: \"iterator\"\n \
+         tls-cert-bundle: \"{folder}/one.pem\"\nforward-zone:\n name: \"example.\"\n forward-tls-upstream: yes\n \
+         forward-addr: 127.0.0.1@{}#one.example\nremote-control:\n control-enable: no\n",
+        resolver.ip(),
+        resolver.port(),
+        address.port(),
+        folder = folder.path().display(),
+    );
+    let file = folder.path().join("unbound.conf");
+    fs::write(&file, config).unwrap();
+    let mut command = Command::new("unbound");
+    command.arg("-d").arg("-c").arg(file).stdout(Stdio::null()).stderr(Stdio::null());
+    let _resolver = Process(command.spawn().unwrap());
+    wait_until("the resolver answers", || kdig(resolver, "www.example A").contains("status: NOERROR"));
+}
+
+#[test]
 fn clients_show_certificates_where_the_corefile_says_so() {
     let folder = folder();
     let corefile = "tls://example:PORT {\n bind 127.0.0.1\n root FOLDER\n tls one.pem one.pem other.pem {\n  \
