@@ -18,7 +18,7 @@ fn respond(criterion: &mut Criterion) {
         let table = Arc::new(RecordTable::new(7));
         let zone = service_zone(services, table.hasher());
         table.publish(Snapshot::new(table.hasher()).with(Arc::new(zone)));
-        let responder = Responder::builder().zone(Name::ROOT, Chain::new().then(Records::new(table))).build();
+        let responder = Responder::builder().zone(Name::ROOT, Chain::new().then(Records::of(table))).build();
         let mut group = criterion.benchmark_group(format!("respond/{services} services"));
         let kinds = [
             ("A", Type::A, "svc"),

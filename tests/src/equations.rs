@@ -267,7 +267,7 @@ fn responder() -> Arc<Responder> {
         edit.add(&owner, rtype, ttl, &rdata).expect("a record of this zone");
     }
     table.publish(Snapshot::new(table.hasher()).with(Arc::new(edit.finish())));
-    Responder::builder().zone(Name::ROOT, Chain::new().then(Records::new(table))).build()
+    Responder::builder().zone(Name::ROOT, Chain::new().then(Records::of(table))).build()
 }
 
 /// Something of everything.

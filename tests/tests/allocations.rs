@@ -180,7 +180,7 @@ fn responder() -> Arc<Responder> {
     let table = Arc::new(RecordTable::new(1));
     table.publish(Snapshot::new(table.hasher()).with(Arc::new(zone(&table))));
     // Counted as well, which is to cost no more.
-    let chain = Chain::new().then(Prometheus::new(&Metrics::default())).then(Records::new(table));
+    let chain = Chain::new().then(Prometheus::new(&Metrics::default())).then(Records::of(table));
     Responder::builder().zone(&"example.".parse::<NameBuf>().unwrap(), chain).build()
 }
 

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let table = Arc::new(RecordTable::new(7));
     let zone = service_zone(SERVICES, table.hasher());
     table.publish(Snapshot::new(table.hasher()).with(Arc::new(zone)));
-    let responder = Responder::builder().zone(Name::ROOT, Chain::new().then(Records::new(table))).build();
+    let responder = Responder::builder().zone(Name::ROOT, Chain::new().then(Records::of(table))).build();
     let (mut scratch, mut out) = (Scratch::default(), vec![0; 65535]);
     let address = SocketAddr::from(([127, 0, 0, 1], 5300));
     let client = Client { address, local: address, transport: Transport::Udp };

@@ -1,6 +1,7 @@
 //! Service discovery and an authoritative DNS responder, to embed.
 //!
-//! ```no_run
+#![cfg_attr(all(feature = "server", feature = "registry"), doc = "```no_run")]
+#![cfg_attr(not(all(feature = "server", feature = "registry")), doc = "```ignore")]
 //! use cartonym::{Chain, Records, Registry, Server};
 //!
 //! #[tokio::main]
@@ -9,18 +10,39 @@
 //!     registry.register("web.svc.local", "web-1", "10.0.0.7:8080".parse()?).await?; // DNS answers it now
 //!     let server = Server::new()
 //!         .listen("127.0.0.1:5353")
-//!         .zone("svc.local", Chain::new().then(Records::new(registry.table().clone())))
+//!         .zone("svc.local", Chain::new().then(Records::of(&registry)))
 //!         .start()?;
 //!     tokio::signal::ctrl_c().await?;
 //!     server.shutdown().await;
 //!     Ok(())
 //! }
 //! ```
+//!
+//! # Features
+//!
+//! Without any there is [`responder`]: bytes in, bytes out, for a program with an event loop of its own. It brings no
+//! runtime, no socket and no plugin.
+//!
+//! | feature | what | brings |
+//! |---|---|---|
+//! | `server` | `Server`: UDP and TCP on threads of its own; on by default | tokio |
+//! | `tls` | `server::Tls`: the same under TLS, and over HTTPS | rustls, hyper |
+//! | `records` | `Records` and `zone`: answers from a table of zones that the program writes | |
+//! | `registry` | `Registry`: instances that are registered and answered; on by default | tokio |
+//! | `cache` | `Cache`: responses kept for their time to live | |
+//! | `forward` | `Forward`: what other servers say | tokio |
+//! | `plugins` | `plugins`: every plugin, and Corefiles that ask for them | tokio |
+//! | `embedded` | `backends::embedded`: a registry in one crash-safe file | redb |
+//! | `api` | `cloudmap`: the AWS Cloud Map API over HTTP | hyper |
+//! | `health` | `health`: active checks of a registry's instances | tokio |
 
+#[cfg(feature = "server")]
 mod embed;
 
+#[cfg(feature = "server")]
 pub use embed::{Server, ServerError};
 
+#[cfg(feature = "embedded")]
 pub use cartonym_backends as backends;
 #[cfg(feature = "api")]
 pub use cartonym_cloudmap as cloudmap;
@@ -28,13 +50,23 @@ pub use cartonym_corefile as corefile;
 #[cfg(feature = "health")]
 pub use cartonym_health as health;
 pub use cartonym_plugin as plugin;
+#[cfg(feature = "plugins")]
 pub use cartonym_plugins as plugins;
+#[cfg(feature = "registry")]
 pub use cartonym_registry as registry;
 pub use cartonym_responder as responder;
+#[cfg(feature = "server")]
 pub use cartonym_server as server;
 pub use cartonym_wire as wire;
+#[cfg(feature = "records")]
 pub use cartonym_zone as zone;
 
-pub use cartonym_plugins::registry::Records;
+#[cfg(feature = "cache")]
+pub use cartonym_plugin_cache::Cache;
+#[cfg(feature = "forward")]
+pub use cartonym_plugin_forward::Forward;
+#[cfg(feature = "records")]
+pub use cartonym_plugin_registry::Records;
+#[cfg(feature = "registry")]
 pub use cartonym_registry::Registry;
 pub use cartonym_responder::{Chain, Responder};

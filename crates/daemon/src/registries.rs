@@ -89,7 +89,7 @@ impl Configure for RegistryDirective {
         let table = table.unwrap_or_else(|| Arc::new(RecordTable::new(0)));
         // For whoever sends zones to others.
         setup.in_block::<Tables>().add(Arc::clone(&table));
-        setup.plugin(Records::new(table));
+        setup.plugin(Records::of(table));
         Ok(())
     }
 }

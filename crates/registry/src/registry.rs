@@ -189,6 +189,13 @@ impl Registry {
     }
 }
 
+impl From<&Registry> for Arc<RecordTable> {
+    /// The table that DNS answers from, for who serves it.
+    fn from(registry: &Registry) -> Arc<RecordTable> {
+        Arc::clone(registry.table())
+    }
+}
+
 /// What the changes are made with.
 impl Registry {
     /// Plans a change against the model and makes it; plans anew when another came first.

@@ -195,7 +195,7 @@ fn responder() -> Arc<Responder> {
         edit.add(record.owner, record.rtype, record.ttl, record.rdata).unwrap();
     }
     table.publish(Snapshot::new(table.hasher()).with(Arc::new(edit.finish())));
-    Responder::builder().zone(Name::ROOT, Chain::new().then(Records::new(table))).build()
+    Responder::builder().zone(Name::ROOT, Chain::new().then(Records::of(table))).build()
 }
 
 #[test]

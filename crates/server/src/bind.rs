@@ -68,6 +68,7 @@ pub(crate) fn bind(address: SocketAddr, workers: usize) -> Result<Bound, StartEr
 }
 
 /// Binds a listener alone to `address`, for a carrier that has no datagrams.
+#[cfg(feature = "tls")]
 pub(crate) fn bind_stream(address: SocketAddr) -> Result<Bound, StartError> {
     let failed = |source| start_error(address, Protocol::Tcp, source);
     let tcp = bind_tcp(address).map_err(failed)?;

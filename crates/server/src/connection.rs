@@ -35,6 +35,7 @@ pub(crate) struct Service {
 }
 
 /// What is said to a message that came alone.
+#[cfg(feature = "tls")]
 pub(crate) enum Answer {
     Now(Vec<u8>),
     Later(Box<Suspended>),
@@ -107,6 +108,7 @@ thread_local! {
     static DESK: RefCell<Desk> = RefCell::new(Desk::new());
 }
 
+#[cfg(feature = "tls")]
 impl Service {
     /// Answers a message that is not one of a stream's.
     pub(crate) fn answer(&self, message: &[u8], client: Client) -> Answer {
@@ -152,6 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Counts its time from an earlier moment: when it was accepted, if keys had to be agreed on first.
+    #[cfg(feature = "tls")]
     pub(crate) fn since(mut self, born: Instant) -> Connection<S> {
         self.times.born = born;
         self

@@ -13,6 +13,7 @@ mod connections;
 mod counters;
 mod descriptors;
 mod holder;
+#[cfg(feature = "tls")]
 mod https;
 mod life;
 mod limits;
@@ -22,6 +23,7 @@ mod running;
 mod server;
 mod sys;
 mod tcp;
+#[cfg(feature = "tls")]
 mod tls;
 mod udp;
 
@@ -32,4 +34,5 @@ pub use limits::{Limits, Patience};
 pub use listener::Listener;
 pub use running::Running;
 pub use server::Server;
+#[cfg(feature = "tls")]
 pub use tls::{ClientCertificates, Tls, TlsError, Unreadable};

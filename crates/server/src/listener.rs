@@ -3,12 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+#[cfg(feature = "tls")]
 use arc_swap::ArcSwap;
 use cartonym_plugin::Transport;
 use cartonym_responder::Responder;
+#[cfg(feature = "tls")]
 use rustls::ServerConfig;
 
 use crate::limits::Patience;
+#[cfg(feature = "tls")]
 use crate::tls::Tls;
 
 /// An address to be served: what answers there, and how messages get there and back.
@@ -28,12 +31,15 @@ pub(crate) enum Carrier {
     /// In datagrams, and over TCP.
     Dns,
     /// Over TCP, under TLS.
+    #[cfg(feature = "tls")]
     Tls(Keys),
     /// In requests of HTTP, under TLS.
+    #[cfg(feature = "tls")]
     Https(Keys),
 }
 
 /// What clients under TLS are shown now.
+#[cfg(feature = "tls")]
 pub(crate) type Keys = Arc<ArcSwap<ServerConfig>>;
 
 impl Listener {
@@ -46,11 +52,13 @@ impl Listener {
     }
 
     /// Over TLS (RFC 7858).
+    #[cfg(feature = "tls")]
     pub fn tls(address: SocketAddr, responder: Arc<Responder>, tls: &Tls) -> Listener {
         Listener::over(Carrier::Tls(keys(tls, DOT)), address, responder)
     }
 
     /// Over HTTP/1.1 and HTTP/2 (RFC 8484): GET and POST of `/dns-query`.
+    #[cfg(feature = "tls")]
     pub fn https(address: SocketAddr, responder: Arc<Responder>, tls: &Tls) -> Listener {
         Listener::over(Carrier::Https(keys(tls, HTTP)), address, responder)
     }
@@ -82,12 +90,16 @@ impl Carrier {
 
     /// Shows clients to come what `other` shows.
     pub(crate) fn take(&self, other: &Carrier) {
+        #[cfg(not(feature = "tls"))]
+        let _ = other;
+        #[cfg(feature = "tls")]
         if let (Some(mine), Some(keys)) = (self.keys(), other.keys()) {
             mine.store(keys.load_full());
         }
     }
 
     /// Shows clients to come something else; false where they are shown nothing.
+    #[cfg(feature = "tls")]
     pub(crate) fn show(&self, tls: &Tls) -> bool {
         match self {
             Carrier::Dns => return false,
@@ -101,11 +113,14 @@ impl Carrier {
     pub(crate) fn transport(&self) -> Transport {
         match self {
             Carrier::Dns => Transport::Tcp,
+            #[cfg(feature = "tls")]
             Carrier::Tls(_) => Transport::Tls,
+            #[cfg(feature = "tls")]
             Carrier::Https(_) => Transport::Https,
         }
     }
 
+    #[cfg(feature = "tls")]
     fn keys(&self) -> Option<&Keys> {
         match self {
             Carrier::Dns => None,
@@ -114,11 +129,14 @@ impl Carrier {
     }
 }
 
+#[cfg(feature = "tls")]
 fn keys(tls: &Tls, protocols: &[&[u8]]) -> Keys {
     Arc::new(ArcSwap::new(tls.speaking(protocols)))
 }
 
 /// The name of DNS over TLS in the handshake (RFC 7858 §3.1 leaves it out, IANA's list has it). Clients need not say it.
+#[cfg(feature = "tls")]
 const DOT: &[&[u8]] = &[b"dot"];
 /// Versions of HTTP, the better one first.
+#[cfg(feature = "tls")]
 const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];

@@ -18,6 +18,7 @@ use crate::life::{Phase, Reaper};
 use crate::limits::Limits;
 use crate::listener::{Carrier, Listener};
 use crate::server::{Server, Starter};
+#[cfg(feature = "tls")]
 use crate::tls::Tls;
 
 /// A server that serves, until it is shut down or dropped.
@@ -76,6 +77,7 @@ impl Running {
 
     /// Shows clients that connect to `listener` from now on other certificates; false if there is no such listener,
     /// or it is not under TLS.
+    #[cfg(feature = "tls")]
     pub fn replace_tls(&self, listener: usize, tls: &Tls) -> bool {
         self.listeners.get(listener).is_some_and(|listening| listening.carrier.show(tls))
     }

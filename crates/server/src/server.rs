@@ -9,7 +9,9 @@ use arc_swap::ArcSwap;
 use cartonym_responder::Responder;
 use tokio::runtime::{Handle, Runtime};
 
-use crate::bind::{Bound, StartError, bind, bind_stream};
+#[cfg(feature = "tls")]
+use crate::bind::bind_stream;
+use crate::bind::{Bound, StartError, bind};
 use crate::connection::Service;
 use crate::connections::Connections;
 use crate::counters::Tally;
@@ -106,6 +108,7 @@ impl Server {
     ) -> Result<Vec<Bound>, StartError> {
         let bind = |listener: &Listener| match listener.carrier {
             Carrier::Dns => bind(listener.address, listener.workers.unwrap_or(self.workers)),
+            #[cfg(feature = "tls")]
             Carrier::Tls(_) | Carrier::Https(_) => bind_stream(listener.address),
         };
         listeners.into_iter().map(bind).collect()

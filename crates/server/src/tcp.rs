@@ -8,13 +8,19 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use cartonym_plugin::Client;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, sleep, timeout};
+#[cfg(feature = "tls")]
+use tokio::time::Instant;
+use tokio::time::{sleep, timeout};
 
 use crate::connection::{Connection, Service};
 use crate::connections::{Connections, Full, Place};
+#[cfg(feature = "tls")]
 use crate::https::{self, Guest};
 use crate::life::Life;
-use crate::listener::{Carrier, Keys};
+use crate::listener::Carrier;
+#[cfg(feature = "tls")]
+use crate::listener::Keys;
+#[cfg(feature = "tls")]
 use crate::tls::handshake;
 
 /// One listener's loop, and what it gives to its connections.
@@ -67,7 +73,9 @@ impl Acceptor {
         let visit = Visit { client, place, service: self.service.load_full(), life: self.life.clone() };
         let task = match &self.carrier {
             Carrier::Dns => tokio::spawn(visit.plain(stream)),
+            #[cfg(feature = "tls")]
             Carrier::Tls(keys) => tokio::spawn(visit.encrypted(stream, Arc::clone(keys))),
+            #[cfg(feature = "tls")]
             Carrier::Https(keys) => tokio::spawn(visit.https(stream, Arc::clone(keys))),
         };
         self.connections.seat(id, task.abort_handle());
@@ -100,7 +108,10 @@ impl Visit {
     async fn plain(self, stream: TcpStream) {
         Connection::new(stream, self.client, self.place, self.service).run(self.life).await;
     }
+}
 
+#[cfg(feature = "tls")]
+impl Visit {
     async fn encrypted(self, stream: TcpStream, keys: Keys) {
         let Visit { mut life, client, place, service } = self;
         let born = Instant::now();

@@ -216,6 +216,13 @@ impl Cache {
     }
 }
 
+impl Default for Cache {
+    /// All names, as a directive without arguments in a block of the root zone.
+    fn default() -> Cache {
+        Cache::new(Options::default())
+    }
+}
+
 impl Plugin for Cache {
     fn name(&self) -> &'static str {
         "cache"

@@ -11,7 +11,8 @@ mod resolv;
 mod tls;
 mod upstream;
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -33,9 +34,13 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// Passes all queries to `upstreams`.
-    pub fn to(upstreams: impl IntoIterator<Item = SocketAddr>) -> Forward {
-        Forward::with(upstreams, Options::default())
+    /// Passes all queries to `upstreams`: `192.0.2.1:53`, or a slice of addresses.
+    ///
+    /// # Errors
+    ///
+    /// Text that is no address with a port, nor a name that the system finds one for.
+    pub fn to(upstreams: impl ToSocketAddrs) -> io::Result<Forward> {
+        Ok(Forward::with(upstreams.to_socket_addrs()?, Options::default()))
     }
 
     /// Passes queries to `upstreams` as `options` say.

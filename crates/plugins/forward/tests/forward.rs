@@ -108,7 +108,7 @@ async fn a_closed_port_fails_at_once() {
         let upstream = Upstream::silent().await;
         upstream.address
     };
-    let answer = ask(&Tester::of(Forward::to([closed])), "a. TXT").await;
+    let answer = ask(&Tester::of(Forward::to(closed).unwrap()), "a. TXT").await;
     assert_eq!(answer.to_string(), "SERVFAIL");
 }
 

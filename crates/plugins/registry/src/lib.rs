@@ -15,9 +15,9 @@ pub struct Records {
 }
 
 impl Records {
-    /// Answers from `table`.
-    pub fn new(table: Arc<RecordTable>) -> Records {
-        Records { table }
+    /// Answers from a table, or from that of a registry.
+    pub fn of(table: impl Into<Arc<RecordTable>>) -> Records {
+        Records { table: table.into() }
     }
 }
 
