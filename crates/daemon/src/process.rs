@@ -89,9 +89,12 @@ pub(crate) fn count_panics() {
     }));
 }
 
-type Read<T> = (&'static str, &'static str, T);
+/// Name, help, and what is read.
+type OfRegistry = (&'static str, &'static str, fn(&Open) -> f64);
+/// The same; where the system does not tell, nothing is told.
+type OfProcess = (&'static str, &'static str, fn() -> Option<f64>);
 
-const REGISTRY: [Read<fn(&Open) -> f64>; 4] = [
+const REGISTRY: [OfRegistry; 4] = [
     ("cartonym_registry_services", "Services that are registered.", |open| {
         open.registry.model().services().len() as f64
     }),
@@ -106,7 +109,7 @@ const REGISTRY: [Read<fn(&Open) -> f64>; 4] = [
     }),
 ];
 
-const PROCESS: [Read<fn() -> Option<f64>>; 6] = [
+const PROCESS: [OfProcess; 6] = [
     ("process_cpu_seconds_total", "Time that processors have spent on the process.", || {
         Some((stat(13)? + stat(14)?) / TICKS)
     }),

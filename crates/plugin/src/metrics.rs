@@ -21,9 +21,12 @@ pub struct Metrics {
     // Taken while configuring, and by who looks; never by a query.
     families: Mutex<BTreeMap<&'static str, Family>>,
     routes: OnceLock<Vec<Route>>,
-    /// The counts of configurations that this one has replaced.
-    before: OnceLock<HashMap<String, f64>>,
+    /// The counts of configurations that this one has replaced, by the name of their family.
+    before: OnceLock<HashMap<&'static str, Series>>,
 }
+
+/// Labels and numbers, in the order in which they are told.
+type Series = Vec<(String, f64)>;
 
 /// A way that queries take: the labels that their counts have.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -121,12 +124,10 @@ impl Metrics {
 
     /// Counts on from where `before` is, so that what only rises does not fall when the configuration is replaced.
     pub fn go_on_from(&self, before: &Metrics) {
-        let families = before.families.lock().unwrap_or_else(PoisonError::into_inner);
         let mut counts = before.before.get().cloned().unwrap_or_default();
+        let families = before.families.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, family) in families.iter().filter(|(_, family)| family.kind.goes_on()) {
-            for (series, value) in family.samples(name, before.routes()).into_series() {
-                *counts.entry(series).or_default() += value;
-            }
+            counts.insert(name, before.samples(name, family).into_series());
         }
         drop(families);
         let _ = self.before.set(counts);
@@ -136,19 +137,17 @@ impl Metrics {
     pub fn text(&self) -> String {
         let families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
-        let nothing = HashMap::new();
         for (name, family) in families.iter() {
-            let before = self.before.get().filter(|_| family.kind.goes_on()).unwrap_or(&nothing);
-            family.samples(name, self.routes()).write(family.help, family.kind, before, &mut text);
+            self.samples(name, family).write(family.help, family.kind, &mut text);
         }
         text
     }
-}
 
-impl Family {
-    fn samples<'m>(&self, name: &'static str, routes: &'m [Route]) -> Samples<'m> {
-        let mut samples = Samples::new(name, routes);
-        self.sources.iter().for_each(|source| source(&mut samples));
+    /// What was counted before, and to it what has been since.
+    fn samples(&self, name: &'static str, family: &Family) -> Samples<'_> {
+        let before = self.before.get().and_then(|before| before.get(name));
+        let mut samples = Samples::new(name, self.routes(), before.cloned().unwrap_or_default());
+        family.sources.iter().for_each(|source| source(&mut samples));
         samples
     }
 }
@@ -260,9 +259,11 @@ mod tests {
         counter.add_one();
         assert!(new.text().contains("\nn_total 2\n") && new.text().contains("\nsize 7\n"));
         let newer = Metrics::default();
-        newer.counter("n_total", "How many.", &[], &[]);
+        newer.counter("n_total", "How many.", &["server"], &[]);
+        newer.counter("gone_total", "How many.", &["server"], &[]);
         newer.go_on_from(&new);
-        assert!(newer.text().contains("\nn_total 2\n"));
+        // What was told stays there, if nothing has been counted since.
+        assert!(newer.text().contains("\nn_total 2\n") && newer.text().contains("\ngone_total 1\n"));
     }
 
     #[test]

@@ -4,20 +4,21 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::Write;
 
-use super::{Kind, Route};
+use super::{Kind, Route, Series};
 
 /// The numbers of one name, as they are told to who looks.
 pub struct Samples<'m> {
     name: &'static str,
     routes: &'m [Route],
     /// In the order in which they were told; those of the same labels are one.
-    series: Vec<(String, f64)>,
+    series: Series,
     places: HashMap<String, usize>,
 }
 
 impl<'m> Samples<'m> {
-    pub(super) fn new(name: &'static str, routes: &'m [Route]) -> Samples<'m> {
-        Samples { name, routes, series: Vec::new(), places: HashMap::new() }
+    pub(super) fn new(name: &'static str, routes: &'m [Route], series: Series) -> Samples<'m> {
+        let places = series.iter().enumerate().map(|(place, (series, _))| (series.clone(), place)).collect();
+        Samples { name, routes, series, places }
     }
 
     /// The routes of the configuration.
@@ -69,12 +70,12 @@ impl<'m> Samples<'m> {
         }
     }
 
-    pub(super) fn into_series(self) -> Vec<(String, f64)> {
+    pub(super) fn into_series(self) -> Series {
         self.series
     }
 
-    /// Writes them behind their heading, each with what `before` has for it.
-    pub(super) fn write(self, help: &str, kind: Kind, before: &HashMap<String, f64>, text: &mut String) {
+    /// Writes them behind their heading.
+    pub(super) fn write(self, help: &str, kind: Kind, text: &mut String) {
         let kind = match kind {
             Kind::Counter | Kind::Total => "counter",
             Kind::Gauge => "gauge",
@@ -84,7 +85,6 @@ impl<'m> Samples<'m> {
         // A `String` takes all that is written to it.
         let _ = write!(text, "# HELP {0} {help}\n# TYPE {0} {kind}\n", self.name);
         for (series, value) in self.series {
-            let value = value + before.get(&series).copied().unwrap_or_default();
             let _ = writeln!(text, "{series} {value}");
         }
     }
