@@ -21,8 +21,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("registry", &["zone", "wire"]),
     ("health", &["registry"]),
     ("cloudmap", &["registry"]),
+    ("etcd", &[]),
     ("backends", &["registry", "backend-*"]),
-    ("backend-*", &["registry"]),
+    ("backend-*", &["registry", "etcd"]),
     ("plugins", &["plugin", "wire", "plugin-*"]),
     // Those that serve records use `zone`; those that sign messages of their own, `tsig`.
     ("plugin-*", &["plugin", "wire", "zone", "tsig"]),

@@ -2,3 +2,5 @@
 
 #[cfg(feature = "embedded")]
 pub use cartonym_backend_embedded as embedded;
+#[cfg(feature = "etcd")]
+pub use cartonym_backend_etcd as etcd;

@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod messages;
+
+pub use client::{Client, ConfigError, Credentials, Error, Options, Tls, Watch};
+pub use messages::{
+    Compare, CompareResult, CompareTarget, DeleteRange, Event, EventKind, Header, KeyValue, Op, Put, Range,
+    RangeResponse, Request, TargetUnion, Txn, TxnResponse, WatchCreate, WatchResponse, prefix_end,
+};
