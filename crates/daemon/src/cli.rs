@@ -80,7 +80,7 @@ pub(crate) struct ServeOptions {
     #[arg(long)]
     pub(crate) quiet: bool,
     /// Where the registry is kept, without a Corefile.
-    #[arg(long, default_value = crate::registries::DEFAULT_FOLDER, value_name = "DIR")]
+    #[arg(long, default_value = crate::backend::DEFAULT_FOLDER, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// Where DNS listens, without a Corefile.
     #[arg(long, default_value = "127.0.0.1:5300", value_name = "ADDRESS")]

@@ -8,6 +8,7 @@
 //! }
 //! ```
 
+mod backend;
 mod check_zone;
 mod cli;
 mod configuration;

@@ -1,21 +1,19 @@
 //! The `registry` directive: where a registry is kept, and where its API listens.
 
-use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cartonym::backends::embedded::Embedded;
 use cartonym::corefile::{Corefile, Directive, Error};
 use cartonym::health::Checker;
 use cartonym::plugin::{Configure, Place, Setup};
 use cartonym::plugins::registry::Records;
-use cartonym::registry::{Backend, DnsOptions, MemoryBackend, Options, Registry};
+use cartonym::registry::{Backend, DnsOptions, Options, Registry};
 use cartonym::wire::{NameBuf, Ttl};
 use cartonym::zone::{RecordTable, Tables};
 use parking_lot::Mutex;
 
+use crate::backend::BackendSettings;
 use crate::endpoint::Endpoint;
 use crate::health::HealthSettings;
 
@@ -33,15 +31,6 @@ pub(crate) struct Settings {
     endpoint: Option<String>,
     custom_health_delay: Duration,
     health: HealthSettings,
-}
-
-/// Where a registry is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum BackendSettings {
-    /// In memory, and gone with the process.
-    Memory,
-    /// In a folder.
-    Embedded(PathBuf),
 }
 
 /// A registry that is open.
@@ -159,7 +148,7 @@ impl Settings {
     fn parse(directive: &Directive) -> Result<Settings, Error> {
         directive.no_args()?;
         let mut settings = Settings {
-            backend: BackendSettings::Embedded(DEFAULT_FOLDER.into()),
+            backend: BackendSettings::default(),
             api: None,
             account: "123456789012".to_owned(),
             region: "us-east-1".to_owned(),
@@ -209,22 +198,18 @@ impl Settings {
             }
             "custom_health_delay" => self.custom_health_delay = entry.one_arg()?.duration()?,
             name if HealthSettings::PROPERTIES.contains(&name) => self.health.entry(entry)?,
+            name if BackendSettings::PROPERTIES.contains(&name) => self.backend.entry(entry)?,
             _ => {
-                return Err(
-                    entry.unexpected_property(&[&PROPERTIES[..], &HealthSettings::PROPERTIES].concat())
-                );
+                let all =
+                    [&PROPERTIES[..], &BackendSettings::PROPERTIES, &HealthSettings::PROPERTIES].concat();
+                return Err(entry.unexpected_property(&all));
             }
         }
         Ok(())
     }
 
     async fn open(&self) -> Result<Open, String> {
-        let backend: Arc<dyn Backend> = match &self.backend {
-            BackendSettings::Memory => Arc::new(MemoryBackend::new()),
-            BackendSettings::Embedded(folder) => {
-                Arc::new(Embedded::open(folder).map_err(|error| report(&error))?)
-            }
-        };
+        let backend = self.backend.open()?;
         self.open_on(backend).await
     }
 
@@ -250,32 +235,6 @@ impl Settings {
             Options { dns, custom_health_delay: self.custom_health_delay, ..Options::default() };
         self.health.apply(&mut options);
         options
-    }
-}
-
-impl BackendSettings {
-    fn parse(entry: &Directive) -> Result<BackendSettings, Error> {
-        let args = entry.arg_count(1..=2)?;
-        let [kind, rest @ ..] = args else { return Err(entry.error("which backend?")) };
-        match (kind.as_str(), rest) {
-            ("memory", []) => Ok(BackendSettings::Memory),
-            ("embedded", []) => Ok(BackendSettings::Embedded(DEFAULT_FOLDER.into())),
-            ("embedded", [folder]) => Ok(BackendSettings::Embedded(folder.as_str().into())),
-            ("memory", [extra, ..]) => Err(extra.error("a registry in memory takes no argument")),
-            _ => {
-                kind.one_of(&["embedded", "memory"])?;
-                Err(entry.error("a backend takes one argument"))
-            }
-        }
-    }
-}
-
-impl fmt::Display for BackendSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BackendSettings::Memory => f.write_str("in memory"),
-            BackendSettings::Embedded(folder) => fmt::Display::fmt(&folder.display(), f),
-        }
     }
 }
 
@@ -305,5 +264,3 @@ const PROPERTIES: [&str; 9] = [
     "name_server",
     "custom_health_delay",
 ];
-/// Where the registry is if nothing says otherwise.
-pub(crate) const DEFAULT_FOLDER: &str = "./cartonym-data";

@@ -48,20 +48,22 @@ fn an_endpoint_that_fails_is_out_of_dns_and_one_that_recovers_is_back() {
     );
     let daemon = Daemon::with_corefile(folder.path(), &text, dns, api);
     let service = daemon.checked_service();
-    let endpoints: Vec<_> =
-        (1..=2).map(|host| TcpListener::bind(SocketAddr::from(([127, 0, 0, host], 0))).unwrap()).collect();
-    for (host, endpoint) in (1..).zip(&endpoints) {
-        daemon.register_at(&service, host, endpoint.local_addr().unwrap());
-    }
+    let [first, second] =
+        [1, 2].map(|host| TcpListener::bind(SocketAddr::from(([127, 0, 0, host], 0))).unwrap());
+    daemon.register_at(&service, 1, first.local_addr().unwrap());
+    let recovering = second.local_addr().unwrap();
+    daemon.register_at(&service, 2, recovering);
     assert_eq!(ask(dns, NAME, Type::A), Some((Rcode::NOERROR, vec![1, 2])));
-    let failing = endpoints[1].local_addr().unwrap();
-    drop(endpoints);
-    let endpoint = TcpListener::bind(failing).unwrap();
+    drop(first);
     wait_until("the first is out", || ask(dns, NAME, Type::A) == Some((Rcode::NOERROR, vec![2])));
-    drop(endpoint);
+    drop(second);
     wait_until("both failed", || daemon.healths(&service).values().all(|status| status == "UNHEALTHY"));
     assert_eq!(ask(dns, NAME, Type::A), Some((Rcode::NOERROR, vec![1, 2])), "nobody fit: all are answered");
-    let _endpoint = TcpListener::bind(failing).unwrap();
+    let mut again = None;
+    wait_until("its port is free", || {
+        again = TcpListener::bind(recovering).ok();
+        again.is_some()
+    });
     wait_until("the second is back", || ask(dns, NAME, Type::A) == Some((Rcode::NOERROR, vec![2])));
 }
 
