@@ -16,6 +16,7 @@ use cartonym::wire::NameBuf;
 
 use crate::encryption::{Encryption, Identity};
 use crate::failure::Failure;
+use crate::faults::faults;
 use crate::registries::{Open, OpenError, Registries};
 use crate::timeouts::Timeouts;
 
@@ -218,7 +219,7 @@ impl Assembly<'_> {
             return wrong(format!("{address} serves {other}:// for an earlier server block already"));
         }
         let mut group = self.groups.remove(&(scheme, address)).unwrap_or_else(|| Group {
-            builder: Responder::builder().limits(block.limits),
+            builder: Responder::builder().limits(block.limits).faults(faults()),
             sockets: None,
             identity: identity.cloned(),
             patience: Patience::default(),

@@ -18,6 +18,7 @@ mod directives;
 mod encryption;
 mod endpoint;
 mod failure;
+mod faults;
 mod health;
 mod process;
 mod registries;

@@ -4,12 +4,14 @@ use std::fs;
 use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use cartonym::plugin::Metrics;
 use cartonym::plugin::metrics::{Kind, Samples};
 use parking_lot::Mutex;
 
 use crate::VERSION;
+use crate::faults;
 use crate::registries::Open;
 
 /// What has happened to the process since its start.
@@ -41,6 +43,7 @@ impl Process {
         metrics.read("coredns_panics_total", "Panics.", Kind::Total, |samples| {
             samples.add(&[], PANICS.load(Ordering::Relaxed) as f64);
         });
+        faults::tell(metrics);
         let process = self.clone();
         metrics.read(
             "coredns_reload_failed_total",
@@ -85,7 +88,11 @@ pub(crate) fn count_panics() {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         PANICS.fetch_add(1, Ordering::Relaxed);
-        hook(info);
+        // One a second is told of: a query that makes a plugin panic must not fill a disk.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        if LAST_TOLD.swap(now, Ordering::Relaxed) != now {
+            hook(info);
+        }
     }));
 }
 
@@ -146,5 +153,7 @@ fn status(name: &str) -> Option<f64> {
 }
 
 static PANICS: AtomicU64 = AtomicU64::new(0);
+/// The second of the panic that was told of last, since the Unix epoch.
+static LAST_TOLD: AtomicU64 = AtomicU64::new(0);
 /// Ticks of a second, as the kernel tells them to programs; everywhere.
 const TICKS: f64 = 100.0;

@@ -13,6 +13,7 @@ use crate::cli::ServeOptions;
 use crate::configuration::{Configuration, Defaults, server_label};
 use crate::daemon::Daemon;
 use crate::failure::Failure;
+use crate::faults::report;
 use crate::process::count_panics;
 use crate::reload::Reloader;
 use crate::signals::{Order, Signals};
@@ -36,6 +37,7 @@ pub(crate) fn run(plugins: &Plugins, options: &ServeOptions) -> Result<()> {
         if !options.quiet {
             daemon.greet(&source)?;
         }
+        let faults = tokio::spawn(report());
         let mut reloader = Reloader::new(source, &corefile, plugins, defaults);
         loop {
             tokio::select! {
@@ -47,6 +49,7 @@ pub(crate) fn run(plugins: &Plugins, options: &ServeOptions) -> Result<()> {
                 () = reloader.due(&daemon) => reloader.look(&mut daemon).await,
             }
         }
+        faults.abort();
         let stop = async {
             daemon.linger().await;
             daemon.stop().await;

@@ -1,8 +1,4 @@
-//! What a plugin author needs: the trait, what it is given, what it says.
-//!
-//! A chain is a flat list of plugins, and a query's progress in it is one integer. Each plugin in turn looks at
-//! the [`Query`] and returns a [`Step`]: `Next` hands it on, `Answered` shows the response to the plugins before,
-//! `Defer` promises a response and frees the worker. Nothing calls back up.
+#![doc = include_str!("../README.md")]
 
 mod configure;
 mod fallthrough;
@@ -70,4 +66,7 @@ pub trait Stopwatch: Send + Sync {
     /// `queries` queries of this route took so long, from the moment when their batch was received to the moment when
     /// the responses to all of it were sent.
     fn took(&self, route: usize, queries: u32, time: Duration);
+
+    /// The response to one of them had been promised by the plugin of this name, and so it waited. `took` is told as well.
+    fn waited(&self, _plugin: &'static str, _time: Duration) {}
 }

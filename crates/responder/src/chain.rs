@@ -1,11 +1,12 @@
 //! A flat list of plugins, and the loop that takes a query through it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
 use std::sync::Arc;
 
 use cartonym_plugin::{Deferred, Plugin, Query, Response, Step};
 use cartonym_wire::{Ede, Opcode, Rcode};
 
+use crate::faults::{Care, guard};
 use crate::reply::fail;
 
 /// The plugins of a route, in order of execution.
@@ -45,17 +46,49 @@ impl Chain {
         &self.plugins
     }
 
-    /// Takes a query on from the plugin at `at`.
-    pub(crate) fn run(&self, from: usize, query: &mut Query<'_>, response: &mut Response<'_>) -> Progress {
+    /// Takes a query on from the plugin at `from`; one that panics costs this query, not the worker.
+    pub(crate) fn run(
+        &self,
+        from: usize,
+        query: &mut Query<'_>,
+        response: &mut Response<'_>,
+        care: Care<'_>,
+    ) -> Progress {
+        let mark = response.builder().mark();
+        let place = Cell::new(from);
+        guard(|| self.walk(query, response, care, &place)).unwrap_or_else(|| {
+            response.builder().rewind(mark);
+            self.panicked(&place, response, care);
+            Progress::Answered
+        })
+    }
+
+    /// Shows the response to the plugins before the one at `at`, the innermost first; one that panics costs this query.
+    pub(crate) fn finish(&self, at: usize, query: &Query<'_>, response: &mut Response<'_>, care: Care<'_>) {
+        let place = Cell::new(at);
+        if guard(|| self.show(at, query, response, care, &place)).is_none() {
+            self.panicked(&place, response, care);
+        }
+    }
+
+    /// Asks the plugins from `place` on, and says there which has the word.
+    fn walk(
+        &self,
+        query: &mut Query<'_>,
+        response: &mut Response<'_>,
+        care: Care<'_>,
+        place: &Cell<usize>,
+    ) -> Progress {
         let opcode = query.opcode();
-        for (at, plugin) in self.plugins.iter().enumerate().skip(from) {
+        for (at, plugin) in self.plugins.iter().enumerate().skip(place.get()) {
+            place.set(at);
             if !plugin.handles(opcode) {
                 continue;
             }
-            match plugin.answer(query, response) {
+            match care.time(&**plugin, || plugin.answer(query, response)) {
                 Step::Next => {}
                 Step::Answered => {
-                    self.finish(at, query, response);
+                    self.show(at, query, response, care, place);
                     return Progress::Answered;
                 }
                 Step::Drop => return Progress::Dropped,
@@ -65,46 +98,52 @@ impl Chain {
         // This server is not the one to ask; to be told something of a zone is another matter (RFC 2136 §3.1.1).
         let rcode = if opcode == Opcode::QUERY { Rcode::REFUSED } else { Rcode::NOTAUTH };
         fail(response, rcode, Some(Ede::NOT_AUTHORITATIVE));
-        self.finish(self.plugins.len(), query, response);
+        self.show(self.plugins.len(), query, response, care, place);
         Progress::Answered
     }
 
-    /// As [`Chain::run`], but a plugin that panics costs this query, not the worker.
-    pub(crate) fn guarded(
+    fn show(
         &self,
-        from: usize,
-        query: &mut Query<'_>,
+        at: usize,
+        query: &Query<'_>,
         response: &mut Response<'_>,
-    ) -> Progress {
-        let mark = response.builder().mark();
-        catch_unwind(AssertUnwindSafe(|| self.run(from, query, response))).unwrap_or_else(|_| {
-            response.builder().rewind(mark);
-            fail(response, Rcode::SERVFAIL, Some(Ede::OTHER));
-            Progress::Answered
-        })
-    }
-
-    /// As [`Chain::finish`], for a response that no plugin made; a plugin that panics costs this query.
-    pub(crate) fn finish_guarded(&self, at: usize, query: &Query<'_>, response: &mut Response<'_>) {
-        if catch_unwind(AssertUnwindSafe(|| self.finish(at, query, response))).is_err() {
-            fail(response, Rcode::SERVFAIL, Some(Ede::OTHER));
-        }
-    }
-
-    /// Shows the response to the plugins before the one at `at`, the innermost first.
-    pub(crate) fn finish(&self, at: usize, query: &Query<'_>, response: &mut Response<'_>) {
+        care: Care<'_>,
+        place: &Cell<usize>,
+    ) {
         response.set_answered_at(at);
         let opcode = query.opcode();
-        for plugin in self.plugins.iter().take(at).rev() {
+        for (at, plugin) in self.plugins.iter().enumerate().take(at).rev() {
+            place.set(at);
             if plugin.handles(opcode) {
-                plugin.on_response(query, response);
+                care.time(&**plugin, || plugin.on_response(query, response));
             }
         }
     }
 
-    /// Whether any plugin takes queries of another opcode than QUERY.
-    pub(crate) fn handles(&self, opcode: Opcode) -> bool {
-        self.plugins.iter().any(|plugin| plugin.handles(opcode))
+    #[cold]
+    fn panicked(&self, place: &Cell<usize>, response: &mut Response<'_>, care: Care<'_>) {
+        care.faults.note(self.name_at(place.get()), |fault| fault.panics += 1);
+        fail(response, Rcode::SERVFAIL, Some(Ede::OTHER));
+    }
+
+    /// The name of the plugin at a place.
+    pub(crate) fn name_at(&self, at: usize) -> &'static str {
+        self.plugins.get(at).map_or("", |plugin| plugin.name())
+    }
+
+    /// Whether any plugin takes queries of another opcode than QUERY; none if one panics over it.
+    pub(crate) fn handles(&self, opcode: Opcode, care: Care<'_>) -> Option<bool> {
+        let place = Cell::new(0);
+        let handles = guard(|| {
+            self.plugins.iter().enumerate().any(|(at, plugin)| {
+                place.set(at);
+                plugin.handles(opcode)
+            })
+        });
+        if handles.is_none() {
+            care.faults.note(self.name_at(place.get()), |fault| fault.panics += 1);
+        }
+        handles
     }
 }
 

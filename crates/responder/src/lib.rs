@@ -6,6 +6,7 @@
 mod adopt;
 mod chain;
 mod cookies;
+mod faults;
 mod reply;
 mod request;
 mod responder;
@@ -15,5 +16,6 @@ mod suspended;
 pub use cartonym_tsig as tsig;
 pub use chain::Chain;
 pub use cookies::{Cookies, Require};
+pub use faults::{Fault, Faults};
 pub use responder::{Limits, Moment, Responder, ResponderBuilder, Scratch, Verdict};
 pub use suspended::{Reply, Suspended, Timer};

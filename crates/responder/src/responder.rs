@@ -13,6 +13,7 @@ use cartonym_wire::{
 
 use crate::chain::{Chain, Progress};
 use crate::cookies::{BadLength, Checked, Cookies};
+use crate::faults::{Care, Faults};
 use crate::reply::{Ending, begin, fail, finish, give_cookie, refuse};
 use crate::request::{Refusal, Request};
 use crate::signed;
@@ -26,6 +27,7 @@ pub struct Responder {
     cookies: Option<Cookies>,
     /// By the number of the route.
     stopwatches: Vec<Option<Arc<dyn Stopwatch>>>,
+    faults: Arc<Faults>,
     suspended: AtomicUsize,
     me: Weak<Responder>,
     resolver: Resolver,
@@ -38,6 +40,7 @@ pub struct ResponderBuilder {
     limits: Limits,
     keys: Keys,
     cookies: Option<Cookies>,
+    faults: Arc<Faults>,
 }
 
 /// A zone and the chain that answers for it.
@@ -77,6 +80,10 @@ pub struct Scratch {
     unsigned: Vec<u8>,
     /// The queries answered since [`Responder::took`], by the number of their route, where somebody asks for their time.
     timed: Vec<(usize, u32)>,
+    /// Tells the time since any moment, if this worker has a clock.
+    clock: Option<fn() -> Duration>,
+    /// Whether the last batch was so slow that plugins are timed.
+    is_slow: bool,
 }
 
 /// What to do with a query.
@@ -100,6 +107,7 @@ impl Responder {
             limits: Limits::default(),
             keys: Keys::new(),
             cookies: Some(Cookies::of_this_process()),
+            faults: Arc::default(),
         }
     }
 
@@ -128,7 +136,8 @@ impl Responder {
         moment: Moment,
         out: &mut [u8],
     ) -> Verdict {
-        let Scratch { qname, options, unsigned, timed } = scratch;
+        let care = self.care(scratch);
+        let Scratch { qname, options, unsigned, timed, .. } = scratch;
         let mut request = match Request::read(query, qname) {
             Ok(request) => request,
             Err(Refusal::Silence) => return Verdict::Drop,
@@ -163,7 +172,7 @@ impl Responder {
         let admitted = match checked {
             Err(BadLength) => Err((Rcode::FORMERR, None)),
             Ok(Some(_)) if !is_valid && self.requires_cookie(client) => Err((Rcode::BADCOOKIE, None)),
-            Ok(_) => self.admit(&request, qname),
+            Ok(_) => self.admit(&request, qname, care),
         };
         match admitted {
             Err((rcode, ede)) => fail(&mut response, rcode, ede),
@@ -179,20 +188,21 @@ impl Responder {
                     has_valid_cookie: is_valid,
                 };
                 let mut query = Query::new(request.message, request.question, qname, request.edns, context);
-                match route.chain.guarded(0, &mut query, &mut response) {
+                match route.chain.run(0, &mut query, &mut response, care) {
                     Progress::Answered => route.time(timed),
                     Progress::Dropped => return Verdict::Drop,
                     Progress::Deferred(at, deferred) => match self.suspend() {
                         Some(me) => {
                             let query = query.to_owned();
                             let chain = route.chain.clone();
-                            let timer = route.timer(moment.now);
+                            let timer = route.timer(at, moment.now);
                             let suspended = Suspended::new(me, chain, at, query, deferred, ending, timer);
                             return Verdict::Wait(Box::new(suspended));
                         }
                         None => {
+                            self.faults.note(route.chain.name_at(at), |fault| fault.rejected += 1);
                             fail(&mut response, Rcode::SERVFAIL, Some(Ede::NOT_READY));
-                            route.chain.finish_guarded(at, &query, &mut response);
+                            route.chain.finish(at, &query, &mut response, care);
                             route.time(timed);
                         }
                     },
@@ -206,8 +216,10 @@ impl Responder {
 
     /// Tells who wants to know that the queries answered with `scratch` since the last call took so long.
     ///
-    /// A batch is timed as one: all of its queries come and go together.
+    /// A batch is timed as one: all of its queries come and go together. After one that took more than
+    /// 2 ms, plugins are timed in the next, each call of them, so that [`Faults`] can name the slow one.
     pub fn took(&self, scratch: &mut Scratch, time: Duration) {
+        scratch.is_slow = time > Faults::SLOW_BATCH;
         for (number, queries) in scratch.timed.drain(..) {
             if let Some(Some(stopwatch)) = self.stopwatches.get(number) {
                 stopwatch.took(number, queries, time);
@@ -256,14 +268,23 @@ impl Responder {
     }
 
     /// The route for a request, or why there is none.
-    fn admit(&self, request: &Request<'_>, qname: &Qname) -> Result<&Route, (Rcode, Option<Ede>)> {
+    fn admit(
+        &self,
+        request: &Request<'_>,
+        qname: &Qname,
+        care: Care<'_>,
+    ) -> Result<&Route, (Rcode, Option<Ede>)> {
         if request.edns.is_some_and(|edns| edns.version != 0) {
             return Err((Rcode::BADVERS, None));
         }
         let opcode = request.message.header().flags.opcode();
         match self.route(qname, &request.question) {
-            Some(route) if opcode == Opcode::QUERY || route.chain.handles(opcode) => Ok(route),
-            Some(_) => Err((Rcode::NOTIMP, None)),
+            Some(route) if opcode == Opcode::QUERY => Ok(route),
+            Some(route) => match route.chain.handles(opcode, care) {
+                Some(true) => Ok(route),
+                Some(false) => Err((Rcode::NOTIMP, None)),
+                None => Err((Rcode::SERVFAIL, Some(Ede::OTHER))),
+            },
             None if opcode == Opcode::QUERY => Err((Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE))),
             None => Err((Rcode::NOTAUTH, None)),
         }
@@ -305,6 +326,16 @@ impl Responder {
         self.suspended.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// What plugins have done against the contract.
+    pub fn faults(&self) -> &Arc<Faults> {
+        &self.faults
+    }
+
+    /// What chains are run with.
+    pub(crate) fn care(&self, scratch: &Scratch) -> Care<'_> {
+        Care { faults: &self.faults, clock: scratch.clock.filter(|_| scratch.is_slow) }
+    }
+
     /// How many queries wait for a plugin.
     pub fn suspended(&self) -> usize {
         self.suspended.load(Ordering::Relaxed)
@@ -317,6 +348,11 @@ impl Responder {
 }
 
 impl Scratch {
+    /// A worker's memory, with a clock that tells the time since any moment: it is looked at while something is slow.
+    pub fn with_clock(clock: fn() -> Duration) -> Scratch {
+        Scratch { clock: Some(clock), ..Scratch::default() }
+    }
+
     /// Whether any query was answered since [`Responder::took`] whose time somebody asks for.
     pub fn is_timed(&self) -> bool {
         !self.timed.is_empty()
@@ -337,9 +373,9 @@ impl Route {
     }
 
     /// Times one query that waits.
-    fn timer(&self, came: Duration) -> Option<Timer> {
+    fn timer(&self, at: usize, came: Duration) -> Option<Timer> {
         let stopwatch = self.stopwatch.clone()?;
-        Some(Timer { stopwatch, route: self.number, came })
+        Some(Timer { stopwatch, route: self.number, plugin: self.chain.name_at(at), came })
     }
 }
 
@@ -375,6 +411,12 @@ impl ResponderBuilder {
         self
     }
 
+    /// Counts what plugins do against the contract here, in place of a count of its own.
+    pub fn faults(mut self, faults: Arc<Faults>) -> ResponderBuilder {
+        self.faults = faults;
+        self
+    }
+
     /// Knows nothing of cookies.
     pub fn without_cookies(mut self) -> ResponderBuilder {
         self.cookies = None;
@@ -396,6 +438,7 @@ impl ResponderBuilder {
             limits: self.limits,
             keys: self.keys,
             cookies: self.cookies,
+            faults: self.faults,
             suspended: AtomicUsize::new(0),
             me: me.clone(),
             resolver: Resolver::new(me.clone(), 0),

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -13,6 +12,7 @@ use cartonym_wire::{Ede, Edns, Options, Rcode};
 
 use crate::adopt::adopt;
 use crate::chain::{Chain, Progress};
+use crate::faults::{Care, Fault, guard};
 use crate::reply::{Ending, begin, end_first, fail, finish};
 use crate::responder::Responder;
 
@@ -32,6 +32,8 @@ pub struct Suspended {
 pub struct Timer {
     pub(crate) stopwatch: Arc<dyn Stopwatch>,
     pub(crate) route: usize,
+    /// The name of the one that promised.
+    pub(crate) plugin: &'static str,
     /// Time since the Unix epoch.
     pub(crate) came: Duration,
 }
@@ -93,40 +95,65 @@ impl Suspended {
         let mut deadline = pin!(deadline);
         loop {
             let kept = keep(self.promise.as_mut(), deadline.as_mut()).await;
-            match self.step(kept) {
-                Ok(reply) => return reply,
-                Err(deferred) => self.promise = deferred.into_future(),
+            let stepped = self.step(kept);
+            let (next, reply) = match stepped {
+                Ok(reply) => (Box::pin(std::future::pending()) as BoxFuture<'static, Resumed>, Some(reply)),
+                Err(deferred) => (deferred.into_future(), None),
+            };
+            self.let_go(next);
+            if let Some(reply) = reply {
+                return reply;
             }
         }
     }
 
+    /// Drops the promise, which is the plugin's code as well, for another.
+    fn let_go(&mut self, next: BoxFuture<'static, Resumed>) {
+        let promise = std::mem::replace(&mut self.promise, next);
+        if guard(|| drop(promise)).is_none() {
+            self.note(|fault| fault.panics += 1);
+        }
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Fault)) {
+        self.place.0.faults().note(self.chain.name_at(self.at), note);
+    }
+
     /// One round: what a promise came to leads to a reply, or to the next promise.
     fn step(&mut self, kept: Kept) -> Result<Reply, Deferred> {
-        let resumed = match kept {
+        let kept = match kept {
             Kept::Resumed(Resumed::Drop) => return Ok(Reply::Nothing),
             Kept::Resumed(Resumed::Stream(messages)) => return Ok(self.stream(messages)),
             kept => kept,
         };
+        match kept {
+            Kept::Broken => self.note(|fault| fault.panics += 1),
+            Kept::Expired => self.note(|fault| fault.expired += 1),
+            Kept::Resumed(_) => {}
+        }
+        let responder = Arc::clone(&self.place.0);
+        // Nobody waits for this thread.
+        let care = Care { faults: responder.faults(), clock: None };
         let Ok(mut query) = self.query.view() else { return Ok(Reply::Nothing) };
         let edns = query.edns().copied();
         let limit = self.place.0.size_limit(query.client().transport, edns.as_ref());
         let reserved = self.ending.room(edns.is_some());
         let (mut out, mut options) = (vec![0; limit + reserved], Vec::new());
         let mut response = begin(query.message(), query.question(), limit, reserved, &mut options, &mut out);
-        let progress = match resumed {
-            Kept::Resumed(Resumed::Next) => self.chain.guarded(self.at + 1, &mut query, &mut response),
+        let progress = match kept {
+            Kept::Resumed(Resumed::Next) => self.chain.run(self.at + 1, &mut query, &mut response, care),
             Kept::Resumed(Resumed::Answered(message)) => {
                 if adopt(&message, &mut response).is_err() {
                     fail(&mut response, Rcode::SERVFAIL, Some(Ede::INVALID_DATA));
                 }
-                self.chain.finish_guarded(self.at, &query, &mut response);
+                self.chain.finish(self.at, &query, &mut response, care);
                 Progress::Answered
             }
             broken => {
                 let expired = matches!(broken, Kept::Expired);
                 let ede = if expired { Ede::NO_REACHABLE_AUTHORITY } else { Ede::OTHER };
                 fail(&mut response, Rcode::SERVFAIL, Some(ede));
-                self.chain.finish_guarded(self.at, &query, &mut response);
+                self.chain.finish(self.at, &query, &mut response, care);
                 Progress::Answered
             }
         };
@@ -150,16 +177,24 @@ impl Suspended {
     /// Many messages: OPT goes into the first, and each is signed where the query was. One without room for its
     /// signature ends them.
     fn stream(&mut self, mut messages: Messages) -> Reply {
+        let plugin = self.chain.name_at(self.at);
         let Ok(query) = self.query.view() else { return Reply::Nothing };
         // Plugins that look at responses see that there is one; nobody has all of it in one place.
         let (mut out, mut options) = ([0; 512], Vec::new());
         let mut response = begin(query.message(), query.question(), 512, 0, &mut options, &mut out);
         response.set_authoritative(true);
-        self.chain.finish(self.at, &query, &mut response);
+        let responder = Arc::clone(&self.place.0);
+        self.chain.finish(self.at, &query, &mut response, Care { faults: responder.faults(), clock: None });
         let mut first = query.edns().map(|edns| Edns { options: Options::new(&[]), ..*edns });
         let Ending { cookie, mut session, now, padded: _ } = self.ending.clone();
         Reply::Stream(Box::new(std::iter::from_fn(move || {
-            let mut message = messages.next()?;
+            let Some(message) = guard(|| messages.next()) else {
+                responder.faults().note(plugin, |fault| fault.panics += 1);
+                // What was said is said; the client sees that it is not all.
+                messages = Box::new(std::iter::empty());
+                return None;
+            };
+            let mut message = message?;
             if let Some(edns) = first.take() {
                 end_first(&mut message, &edns, cookie.as_ref());
             }
@@ -177,10 +212,10 @@ async fn keep(
     mut deadline: Pin<&mut impl Future<Output = ()>>,
 ) -> Kept {
     poll_fn(|context| {
-        match catch_unwind(AssertUnwindSafe(|| promise.as_mut().poll(context))) {
-            Ok(Poll::Ready(resumed)) => return Poll::Ready(Kept::Resumed(resumed)),
-            Ok(Poll::Pending) => {}
-            Err(_) => return Poll::Ready(Kept::Broken),
+        match guard(|| promise.as_mut().poll(context)) {
+            Some(Poll::Ready(resumed)) => return Poll::Ready(Kept::Resumed(resumed)),
+            Some(Poll::Pending) => {}
+            None => return Poll::Ready(Kept::Broken),
         }
         deadline.as_mut().poll(context).map(|()| Kept::Expired)
     })
@@ -190,7 +225,9 @@ async fn keep(
 impl Timer {
     /// Says that the response was sent at `now`, in time since the Unix epoch.
     pub fn stop(self, now: Duration) {
-        self.stopwatch.took(self.route, 1, now.saturating_sub(self.came));
+        let time = now.saturating_sub(self.came);
+        self.stopwatch.took(self.route, 1, time);
+        self.stopwatch.waited(self.plugin, time);
     }
 }
 

@@ -482,7 +482,7 @@ impl Desk {
             pen: Pen {
                 output: vec![0; OUTPUT].into(),
                 used: 0,
-                scratch: Scratch::default(),
+                scratch: Scratch::with_clock(moments::now),
                 moments: Moments::new(),
             },
         }

@@ -51,7 +51,8 @@ impl Worker {
     }
 
     fn serve(&self) {
-        let mut desk = Desk { batch: Batch::new(), scratch: Scratch::default(), moments: Moments::new() };
+        let mut desk =
+            Desk { batch: Batch::new(), scratch: Scratch::with_clock(moments::now), moments: Moments::new() };
         while !self.life.is_draining() {
             self.turn(&mut desk, true);
         }

@@ -18,6 +18,10 @@ pub(crate) struct Counts {
     tallies: Tallies,
     /// A row for each route.
     times: Durations,
+    /// A row for each plugin, of the queries that waited for it.
+    waits: Durations,
+    /// The plugins' names, in alphabetical order.
+    names: Vec<&'static str>,
     /// Places of plugins that responses are counted by; the last is of those that nobody answered.
     places: usize,
 }
@@ -29,7 +33,11 @@ impl Counts {
         let places = longest.unwrap_or(0) + 1;
         let tallies = Tallies::new(metrics.slots() * (RESPONSES + RCODES * places));
         let times = Durations::new(Durations::FINE, metrics.slots());
-        let counts = Arc::new(Counts { tallies, times, places });
+        let mut names: Vec<_> = metrics.routes().iter().flat_map(|route| route.plugins.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let waits = Durations::new(Durations::FINE, names.len());
+        let counts = Arc::new(Counts { tallies, times, waits, names, places });
         for (name, help, kind, tell) in FAMILIES {
             let counts = counts.clone();
             metrics.read(name, help, kind, move |samples| tell(&counts, samples));
@@ -126,6 +134,12 @@ impl Counts {
         }
     }
 
+    fn waits(&self, samples: &mut Samples<'_>) {
+        for (row, name) in self.names.iter().enumerate() {
+            self.waits.tell(row, &[("plugin", (*name).to_owned())], samples);
+        }
+    }
+
     /// A histogram of sizes, if any was counted.
     fn tell_sizes(&self, start: usize, labels: &[(&'static str, String)], samples: &mut Samples<'_>) {
         let counts: Vec<u64> = (0..=SIZES.len()).map(|bucket| self.tallies.sum(start + bucket)).collect();
@@ -174,6 +188,12 @@ impl Stopwatch for Counts {
     fn took(&self, route: usize, queries: u32, time: Duration) {
         self.times.add(self.row(route), queries.into(), time);
     }
+
+    fn waited(&self, plugin: &'static str, time: Duration) {
+        if let Ok(row) = self.names.binary_search(&plugin) {
+            self.waits.add(row, 1, time);
+        }
+    }
 }
 
 /// The numbers of the routes with their labels; one without labels' values where there are no routes.
@@ -191,7 +211,7 @@ fn rcode_text(rcode: usize) -> String {
 
 type Family = (&'static str, &'static str, Kind, fn(&Counts, &mut Samples<'_>));
 
-const FAMILIES: [Family; 7] = [
+const FAMILIES: [Family; 8] = [
     ("coredns_dns_requests_total", "Queries.", Kind::Counter, Counts::requests),
     ("coredns_dns_do_requests_total", "Queries that want DNSSEC.", Kind::Counter, Counts::with_do),
     ("coredns_dns_request_size_bytes", "Octets of queries.", Kind::Histogram, |counts, samples| {
@@ -207,6 +227,12 @@ const FAMILIES: [Family; 7] = [
         Counts::times,
     ),
     ("coredns_dns_responses_total", "Responses, and who answered.", Kind::Counter, Counts::responses),
+    (
+        "cartonym_plugin_wait_seconds",
+        "Time of queries that waited for a plugin.",
+        Kind::Histogram,
+        Counts::waits,
+    ),
     ("coredns_plugin_enabled", "Plugins that are in use.", Kind::Gauge, Counts::enabled),
 ];
 
