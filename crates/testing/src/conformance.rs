@@ -6,21 +6,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use cartonym_plugin::{Plugin, Query, Response, Step, Transport};
+use cartonym_plugin::{Configure, Plugin, Query, Response, Step, Transport};
 use cartonym_responder::{Chain, Limits, Moment, Responder, Scratch, Verdict};
 use cartonym_wire::{Builder, MAX_MESSAGE_LEN, Message, Name, Opcode};
 
-use crate::Canned;
 use crate::hostile::{Hostile, queries};
+use crate::{Canned, configure};
 
 /// Checks a plugin against the contract, with a few thousand queries, plain and hostile.
 ///
-/// - `answer` comes back at once: it never blocks.
-/// - It never panics, whatever a stranger sends; nor does `on_response`.
+/// - `answer`, `on_response` and `ready` come back at once: they never wait.
+/// - Nothing panics, whatever a stranger sends.
 /// - Where it says `Next`, the response is as it was.
 /// - Where it says `Answered`, the response keeps id and question, is a whole message, and fits.
 /// - `on_response` sees the response to a query that was passed on, once, and to no other.
 /// - A promise that is dropped before it is kept does no harm.
+/// - `handles` says of an opcode always the same.
 /// - The name is a word in lower case, and always the same.
 ///
 /// What a promise comes to is not looked at: it may need a runtime.
@@ -30,6 +31,37 @@ use crate::hostile::{Hostile, queries};
 /// If a rule is broken: with the rule, the plugin, and the query.
 pub fn conformance(plugin: impl Plugin) {
     check(Arc::new(plugin));
+}
+
+/// Checks the plugins that `T` makes of a directive, as [`conformance`] does, and how it reads it: a second time as the
+/// first, since a configuration is looked at before it is served; and a word that it does not know is an error where
+/// it stands.
+///
+/// `directive` is the directive as it stands in a server block, without a block of its own or with one that ends the text.
+///
+/// # Panics
+///
+/// As [`conformance`] does.
+pub fn conformance_of_directive<T: Configure>(directive: &str) {
+    let name = T::NAME;
+    let chain = || configure::<T>(directive).unwrap_or_else(|error| panic!("`{name}` is refused: {error}"));
+    let (first, second) = (chain(), chain());
+    let names = |chain: &Chain| chain.plugins().iter().map(|plugin| plugin.name()).collect::<Vec<_>>();
+    assert_eq!(names(&first), names(&second), "the plugin `{name}` is another when it is configured again");
+    for other in names(&first) {
+        assert_eq!(other, name, "a plugin has its directive's name");
+    }
+    let unknown = match directive.trim_end().strip_suffix('}') {
+        Some(block) => format!("{block}\n{UNKNOWN}\n}}"),
+        None => format!("{directive} {{\n{UNKNOWN}\n}}"),
+    };
+    match configure::<T>(&unknown) {
+        Ok(_) => panic!("the plugin `{name}` takes a word that it cannot know"),
+        Err(error) => {
+            assert!(error.starts_with("Corefile:"), "the error of `{name}` does not say where: {error}");
+        }
+    }
+    conformance_of(&first);
 }
 
 /// Checks each plugin of a chain, as [`conformance`] does.
@@ -48,13 +80,13 @@ fn check(plugin: Arc<dyn Plugin>) {
         !name.is_empty() && name.bytes().all(is_word),
         "a plugin's name is a word in lower case: {name:?}"
     );
+    let mut broken: BTreeSet<String> = at_rest(&*plugin).into_iter().map(str::to_owned).collect();
     let watched = Arc::new(Watched { plugin, state: Mutex::default() });
     let chain = Chain::new().then_shared(watched.clone()).then(Canned::new("end. 60 A 192.0.2.1"));
     let responder = Responder::builder()
         .zone(Name::ROOT, chain)
         .limits(Limits { suspended: usize::MAX, ..Limits::default() })
         .build();
-    let mut broken = BTreeSet::new();
     for query in queries() {
         if let Err(rule) = ask(&responder, &watched, &query) {
             broken.insert(rule);
@@ -62,6 +94,35 @@ fn check(plugin: Arc<dyn Plugin>) {
         assert_eq!(watched.name(), name, "a plugin's name is always the same");
     }
     assert!(broken.is_empty(), "the plugin `{name}` breaks the contract:\n{}", Lines(&broken));
+}
+
+/// The rules that a plugin breaks without a query.
+fn at_rest(plugin: &dyn Plugin) -> Vec<&'static str> {
+    let mut broken = Vec::new();
+    for opcode in (0..16).map(Opcode) {
+        let handles = || catch_unwind(AssertUnwindSafe(|| plugin.handles(opcode)));
+        match (handles(), handles()) {
+            (Ok(first), Ok(second)) if first == second => {}
+            (Ok(_), Ok(_)) => broken.push("`handles` says now this and now that"),
+            _ => broken.push("`handles` panics"),
+        }
+    }
+    let (ready, took) = timed(|| plugin.ready());
+    if ready.is_none() {
+        broken.push("`ready` panics");
+    }
+    if took > AT_ONCE {
+        broken.push("`ready` does not come back at once");
+    }
+    broken
+}
+
+/// What a call comes to, if it does not panic, and how long it takes.
+#[allow(clippy::disallowed_methods, reason = "what is measured is whether time passes")]
+fn timed<T>(call: impl FnOnce() -> T) -> (Option<T>, Duration) {
+    let start = Instant::now();
+    let said = catch_unwind(AssertUnwindSafe(call));
+    (said.ok(), start.elapsed())
 }
 
 /// Sends one query; the rule it breaks, if it breaks one.
@@ -146,17 +207,14 @@ impl Plugin for Watched {
         self.plugin.name()
     }
 
-    #[allow(clippy::disallowed_methods, reason = "what is measured is whether time passes")]
     fn answer(&self, query: &mut Query<'_>, response: &mut Response<'_>) -> Step {
         let before = Written::of(response);
-        let start = Instant::now();
-        let step = catch_unwind(AssertUnwindSafe(|| self.plugin.answer(query, response)));
-        let took = start.elapsed();
+        let (step, took) = timed(|| self.plugin.answer(query, response));
         let mut state = self.state();
         if took > AT_ONCE {
             state.broken = Some("`answer` does not come back at once");
         }
-        let Ok(step) = step else {
+        let Some(step) = step else {
             state.broken = Some("`answer` panics");
             return Step::Drop;
         };
@@ -168,16 +226,20 @@ impl Plugin for Watched {
     }
 
     fn on_response(&self, query: &Query<'_>, response: &mut Response<'_>) {
-        let shown = catch_unwind(AssertUnwindSafe(|| self.plugin.on_response(query, response)));
+        let (shown, took) = timed(|| self.plugin.on_response(query, response));
         let mut state = self.state();
         state.seen += 1;
-        if shown.is_err() {
+        if took > AT_ONCE {
+            state.broken = Some("`on_response` does not come back at once");
+        }
+        if shown.is_none() {
             state.broken = Some("`on_response` panics");
         }
     }
 
     fn handles(&self, opcode: Opcode) -> bool {
-        self.plugin.handles(opcode)
+        // One that panics has been named already.
+        catch_unwind(AssertUnwindSafe(|| self.plugin.handles(opcode))).unwrap_or(false)
     }
 }
 
@@ -218,5 +280,7 @@ impl fmt::Display for Lines<'_> {
     }
 }
 
+/// No directive has it.
+const UNKNOWN: &str = "no-such-word-as-this";
 /// Far above what a plugin needs, and a machine that is busy with other tests costs it; far below a wait for a peer.
 const AT_ONCE: Duration = Duration::from_millis(500);

@@ -21,7 +21,7 @@ pub use ask::Ask;
 pub use canned::Canned;
 pub use certificate::certificate;
 pub use configure::{configure, configure_in};
-pub use conformance::{conformance, conformance_of};
+pub use conformance::{conformance, conformance_of, conformance_of_directive};
 pub use record::{TestRecord, rdata_text};
 pub use scenario::{Mismatch, Scenario};
 pub use tester::Tester;
