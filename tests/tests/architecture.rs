@@ -50,6 +50,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("daemon", &["cartonym"]),
     // Not shipped.
     ("benches", &["*"]),
+    ("examples", &["cartonym"]),
     ("tests", &["*"]),
 ];
 
@@ -221,7 +222,8 @@ fn metadata() -> Value {
 
 /// All Rust files of the packages.
 fn sources() -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = ["crates", "tests", "benches"].map(|folder| root().join(folder)).into();
+    let mut folders: Vec<PathBuf> =
+        ["crates", "tests", "benches", "examples"].map(|folder| root().join(folder)).into();
     let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
         folders.extend(self::folders(&folder));
