@@ -231,8 +231,12 @@ impl Settings {
         if let Some(name) = self.name_server.as_ref().and_then(|name| name.parse().ok()) {
             dns.name_server = name;
         }
-        let mut options =
-            Options { dns, custom_health_delay: self.custom_health_delay, ..Options::default() };
+        let mut options = Options {
+            dns,
+            custom_health_delay: self.custom_health_delay,
+            last_seen: self.backend.last_seen().cloned(),
+            ..Options::default()
+        };
         self.health.apply(&mut options);
         options
     }

@@ -148,6 +148,11 @@ impl Model {
         self.namespaces.range((Excluded(id), Unbounded)).map(|(_, entry)| entry)
     }
 
+    /// The names that discovery finds namespaces by.
+    pub(crate) fn http_names(&self) -> impl Iterator<Item = (&str, NamespaceId)> {
+        self.http_names.iter().map(|(name, id)| (name.as_str(), *id))
+    }
+
     /// The service called `id`.
     pub fn service(&self, id: ServiceId) -> Option<&ServiceEntry> {
         self.services.get(&id)

@@ -1,5 +1,6 @@
 //! The one writer of the model and of DNS's table.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::changes::Followers;
 use crate::dns::Dns;
+use crate::last_seen::{self, LastSeen};
 use crate::model::{Model, Touched};
 use crate::{Backend, BackendError, Event, Options, RecordTable, Revision, Timestamp};
 
@@ -22,6 +24,14 @@ pub(crate) struct Published {
     pub(crate) followers: Followers,
     /// Guards a word that is written when the backend goes or comes back.
     pub(crate) away: Mutex<Option<Timestamp>>,
+    /// Whether what the backend holds was refused: then nothing is to be written to it.
+    pub(crate) refused: AtomicBool,
+}
+
+impl Published {
+    pub(crate) fn is_away(&self) -> bool {
+        self.away.lock().is_some()
+    }
 }
 
 /// Takes in what a backend tells of, and publishes it.
@@ -35,6 +45,7 @@ pub(crate) struct Publisher {
     /// The model that is being told anew, until it is complete.
     loading: Option<Model>,
     touched: Touched,
+    last_seen: Option<LastSeen>,
 }
 
 /// The most events that are taken in before they are published: what bounds the wait of a change among many.
@@ -42,6 +53,12 @@ const BATCH: usize = 1024;
 
 /// The wait before a backend that is away, or whose watch has ended, is asked again.
 const RETRY: Duration = Duration::from_millis(200);
+
+/// How long a start waits for the backend before what was last seen is served.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The wait before a backend whose records were refused is asked again.
+const REFUSED: Duration = Duration::from_secs(2);
 
 impl Publisher {
     pub(crate) fn new(backend: &Arc<dyn Backend>, options: &Options) -> Self {
@@ -53,24 +70,50 @@ impl Publisher {
             revision: watch::Sender::new(Revision::ZERO),
             followers: Followers::default(),
             away: Mutex::new(None),
+            refused: AtomicBool::new(false),
         };
         let events = backend.watch(Revision::ZERO);
         let published = Arc::new(published);
         let (clock, touched) = (options.clock, Touched::default());
         let backend = Arc::downgrade(backend);
-        Self { backend, events, published, dns, clock, loading: None, touched }
+        let last_seen = options.last_seen.clone();
+        Self { backend, events, published, dns, clock, loading: None, touched, last_seen }
     }
 
     pub(crate) fn published(&self) -> Arc<Published> {
         Arc::clone(&self.published)
     }
 
-    /// Publishes what there is when it is called first.
+    /// Publishes what there is when it is called first, or what there was when it was last seen.
     ///
     /// # Errors
     ///
     /// What the backend said, if it did not come so far.
     pub(crate) async fn load(&mut self) -> Result<(), Option<BackendError>> {
+        if self.last_seen.is_none() {
+            return self.load_all().await;
+        }
+        match tokio::time::timeout(PATIENCE, self.load_all()).await {
+            Ok(Ok(())) => {
+                let is_empty = self.published.model.read().namespaces().len() == 0;
+                if is_empty && self.is_guarded() && self.load_last_seen().await {
+                    self.refuse();
+                    self.watch_anew();
+                }
+                Ok(())
+            }
+            Ok(Err(error)) => match self.load_last_seen().await {
+                true => Ok(()),
+                false => Err(error),
+            },
+            Err(_) => match self.load_last_seen().await {
+                true => Ok(()),
+                false => self.load_all().await,
+            },
+        }
+    }
+
+    async fn load_all(&mut self) -> Result<(), Option<BackendError>> {
         loop {
             let event = self.events.next().await.ok_or(None)?.map_err(Some)?;
             let caught_up = matches!(event, Event::CaughtUp(_));
@@ -82,6 +125,28 @@ impl Publisher {
         }
     }
 
+    /// Publishes the registry as it was last seen, if it was.
+    async fn load_last_seen(&mut self) -> bool {
+        let Some(LastSeen { path, .. }) = self.last_seen.clone() else { return false };
+        let shown = path.display().to_string();
+        match tokio::task::spawn_blocking(move || last_seen::read(&path)).await {
+            Ok(Ok(Some(model))) if model.namespaces().len() > 0 => {
+                let revision = model.revision();
+                tracing::warn!(path = shown, %revision, "serving what was last seen, not what the store says");
+                *self.published.model.write() = model;
+                self.touched.all = true;
+                self.publish();
+                *self.published.away.lock() = Some((self.clock)());
+                true
+            }
+            Ok(Ok(_)) | Err(_) => false,
+            Ok(Err(error)) => {
+                tracing::error!(path = shown, %error, "the registry as it was last seen cannot be read");
+                false
+            }
+        }
+    }
+
     /// Publishes each change, until it is dropped.
     pub(crate) async fn run(mut self) {
         loop {
@@ -89,6 +154,9 @@ impl Publisher {
             let taken = self.take_ready(first);
             self.publish();
             match taken {
+                Ok(()) if self.published.refused.load(Ordering::Relaxed) => self.ask_again().await,
+                // In the middle of being told anew, what is published is still what was known before.
+                Ok(()) if self.loading.is_some() => {}
                 Ok(()) => self.is_back(),
                 Err(Some(error)) => {
                     self.is_away(&error);
@@ -133,6 +201,36 @@ impl Publisher {
         }
     }
 
+    /// Asks a backend whose records were refused whether it has others.
+    async fn ask_again(&mut self) {
+        tokio::time::sleep(REFUSED).await;
+        self.watch_anew();
+    }
+
+    fn watch_anew(&mut self) {
+        if let Some(backend) = self.backend.upgrade() {
+            self.events = backend.watch(Revision::ZERO);
+        }
+    }
+
+    /// Whether a model is not to take the place of the one that is published: it is empty, and the other is not.
+    fn refuses(&self, model: &Model) -> bool {
+        let is_empty = |model: &Model| model.namespaces().len() == 0;
+        self.is_guarded() && is_empty(model) && !is_empty(&self.published.model.read())
+    }
+
+    fn is_guarded(&self) -> bool {
+        self.last_seen.as_ref().is_some_and(|last_seen| !last_seen.allow_empty)
+    }
+
+    fn refuse(&mut self) {
+        if !self.published.refused.swap(true, Ordering::Relaxed) {
+            tracing::error!("the store is empty, and what was known is not: it stays; see `allow_empty`");
+        }
+        let mut away = self.published.away.lock();
+        away.get_or_insert_with(self.clock);
+    }
+
     fn take(&mut self, event: Event) {
         match event {
             Event::Reset => self.loading = Some(Model::default()),
@@ -143,9 +241,14 @@ impl Publisher {
             Event::CaughtUp(revision) => {
                 let Some(mut model) = self.loading.take() else { return };
                 model.loaded(revision);
+                if self.refuses(&model) {
+                    return self.refuse();
+                }
+                self.published.refused.store(false, Ordering::Relaxed);
                 *self.published.model.write() = model;
                 self.touched.all = true;
             }
+            Event::Changed { .. } if self.published.refused.load(Ordering::Relaxed) => {}
             Event::Changed { revision, edits } => {
                 self.published.model.write().apply(revision, edits, &mut self.touched);
             }

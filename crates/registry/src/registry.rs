@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLockReadGuard};
@@ -12,6 +13,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::task::AbortHandle;
 
+use crate::last_seen::{self, LastSeen};
 use crate::operation::Request;
 use crate::publisher::{Published, Publisher};
 use crate::{
@@ -63,6 +65,8 @@ pub struct Options {
     pub unhealthy_until_checked: bool,
     /// What DNS says of itself.
     pub dns: DnsOptions,
+    /// Where the registry is kept in case the backend is away at the next start.
+    pub last_seen: Option<LastSeen>,
 }
 
 /// Why a registry is not opened.
@@ -183,6 +187,9 @@ impl Registry {
 
     fn start(backend: Arc<dyn Backend>, publisher: Publisher, options: Options) -> Self {
         let published = publisher.published();
+        if let Some(kept) = options.last_seen.clone() {
+            tokio::spawn(last_seen::keep(kept, Arc::downgrade(&published)));
+        }
         let publisher = tokio::spawn(publisher.run()).abort_handle();
         let submitted = Mutex::default();
         Self(Arc::new(Shared { backend, options, published, publisher, submitted, pruned: Mutex::new(None) }))
@@ -203,6 +210,11 @@ impl Registry {
         &self,
         plan: impl Fn(&Model) -> Result<Plan<T>, E>,
     ) -> Result<T, E> {
+        if self.0.published.refused.load(Ordering::Relaxed) {
+            return Err(
+                WriteError::Unavailable("the store is empty, and what was known is not".into()).into()
+            );
+        }
         for _ in 0..ATTEMPTS {
             let (planned, revision) = {
                 let model = self.model();
@@ -299,6 +311,7 @@ impl Default for Options {
             private_checks: false,
             unhealthy_until_checked: false,
             dns: DnsOptions::default(),
+            last_seen: None,
         }
     }
 }

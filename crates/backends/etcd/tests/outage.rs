@@ -6,17 +6,37 @@
 
 mod common;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cartonym_backend_etcd::Etcd;
-use cartonym_registry::{Options, Registry};
+use cartonym_registry::{LastSeen, Options, Registry};
 
 use common::{Server, has_etcd};
 
 async fn open(server: &Server) -> Registry {
-    let backend = Arc::new(Etcd::new(&server.options(), "/cartonym").unwrap());
-    Registry::open(backend, Options::default()).await.unwrap()
+    open_with(server, "/cartonym", Options::default()).await
+}
+
+async fn open_with(server: &Server, prefix: &str, options: Options) -> Registry {
+    let backend = Arc::new(Etcd::new(&server.options(), prefix).unwrap());
+    Registry::open(backend, options).await.unwrap()
+}
+
+/// Options of a registry that is kept in a folder, in case etcd is away.
+fn kept_in(folder: &Path, allow_empty: bool) -> Options {
+    let last_seen = Some(LastSeen { path: folder.join("last-seen"), allow_empty });
+    Options { last_seen, ..Options::default() }
+}
+
+async fn until_kept(folder: &Path, instance: &str) {
+    let path = folder.join("last-seen");
+    let end = Instant::now() + Duration::from_secs(20);
+    while !std::fs::read_to_string(&path).is_ok_and(|text| text.contains(instance)) {
+        assert!(Instant::now() < end, "not kept");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn register(registry: &Registry, number: u8) -> bool {
@@ -99,4 +119,56 @@ async fn what_changed_meanwhile_is_found_though_its_history_is_compacted() {
         assert!(Instant::now() < end, "does not go on from there");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_without_etcd_serves_what_was_last_seen() {
+    if !has_etcd() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start();
+    let registry = open_with(&server, "/cartonym", kept_in(folder.path(), false)).await;
+    for number in 1..=3 {
+        assert!(register(&registry, number).await);
+    }
+    until_kept(folder.path(), "i3").await;
+    drop(registry);
+    server.stop();
+    let begin = Instant::now();
+    let registry = open_with(&server, "/cartonym", kept_in(folder.path(), false)).await;
+    assert!(begin.elapsed() < Duration::from_secs(1), "after {:?}", begin.elapsed());
+    assert_eq!(count(&registry), 3);
+    assert!(registry.away_since().is_some());
+    server.go_on();
+    let end = Instant::now() + Duration::from_secs(20);
+    while !register(&registry, 4).await {
+        assert!(Instant::now() < end, "still refused");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!((count(&registry), registry.away_since()), (4, None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_etcd_does_not_take_the_place_of_what_was_known() {
+    if !has_etcd() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start();
+    let registry = open_with(&server, "/cartonym", kept_in(folder.path(), false)).await;
+    assert!(register(&registry, 1).await);
+    until_kept(folder.path(), "i1").await;
+    drop(registry);
+    // What an operator's slip of the pen does.
+    let registry = open_with(&server, "/cartonim", kept_in(folder.path(), false)).await;
+    let end = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < end {
+        assert!(!register(&registry, 2).await, "written to a registry that is not ours");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    drop(registry);
+    let allowed = open_with(&server, "/cartonim", kept_in(folder.path(), true)).await;
+    assert_eq!(count(&allowed), 0);
+    assert!(register(&allowed, 2).await);
 }
