@@ -45,6 +45,7 @@ fn a_feature_brings_its_own() {
         ("forward", "cartonym-plugin-forward"),
         ("plugins", "cartonym-plugins"),
         ("embedded", "cartonym-backend-embedded"),
+        ("etcd", "cartonym-backend-etcd"),
         ("api", "cartonym-cloudmap"),
         ("health", "cartonym-health"),
     ] {

@@ -33,6 +33,7 @@
 //! | `forward` | `Forward`: what other servers say | tokio |
 //! | `plugins` | `plugins`: every plugin, and Corefiles that ask for them | tokio |
 //! | `embedded` | `backends::embedded`: a registry in one crash-safe file | redb |
+//! | `etcd` | `backends::etcd`: a registry in etcd, for several nodes | hyper |
 //! | `api` | `cloudmap`: the AWS Cloud Map API over HTTP | hyper |
 //! | `health` | `health`: active checks of a registry's instances | tokio |
 
@@ -42,7 +43,7 @@ mod embed;
 #[cfg(feature = "server")]
 pub use embed::{Server, ServerError};
 
-#[cfg(feature = "embedded")]
+#[cfg(any(feature = "embedded", feature = "etcd"))]
 pub use cartonym_backends as backends;
 #[cfg(feature = "api")]
 pub use cartonym_cloudmap as cloudmap;

@@ -10,6 +10,7 @@ mod response;
 mod step;
 
 pub use cartonym_corefile as corefile;
+pub use cartonym_wire as wire;
 pub use configure::{ANY, Configure, Content, Page, Place, Settings, Setup, Shared, names};
 pub use fallthrough::Fallthrough;
 pub use journal::{Journal, Level, Written};
