@@ -3,6 +3,10 @@
 use cartonym_wire::{Hasher, NameBuf, Ttl, Type};
 use cartonym_zone::{Zone, ZoneEdit};
 
+mod chains;
+
+pub use chains::{Answers, Passes};
+
 /// The instances of each service.
 pub const INSTANCES: usize = 10;
 

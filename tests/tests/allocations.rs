@@ -1,9 +1,10 @@
 //! From a query's octets to a response's octets costs no allocation, whatever is asked.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cartonym_plugin::{Client, Metrics, Transport};
+use cartonym_plugin::{Client, Metrics, Plugin, Query, Response, Step, Transport};
 use cartonym_plugin_registry::Records;
 use cartonym_plugins::prometheus::Prometheus;
 use cartonym_responder::{Chain, Moment, Responder, Scratch, Verdict};
@@ -211,6 +212,39 @@ fn zone(table: &RecordTable) -> Zone {
     }
     put("instances.example.", &instances);
     edit.finish()
+}
+
+#[test]
+fn plugins_that_say_next_with_both_hooks() {
+    /// Passes all queries on, and looks at their responses.
+    struct Passes(AtomicU64);
+
+    impl Plugin for Passes {
+        fn name(&self) -> &'static str {
+            "passes"
+        }
+
+        fn answer(&self, _: &mut Query<'_>, _: &mut Response<'_>) -> Step {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Step::Next
+        }
+
+        fn on_response(&self, _: &Query<'_>, _: &mut Response<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    let passing = (0..10).fold(Chain::new(), |chain, _| chain.then(Passes(AtomicU64::new(0))));
+    let responder = Responder::builder().zone(Name::ROOT, passing).build();
+    let (mut scratch, mut out) = (Scratch::default(), vec![0; 512]);
+    let query = Ask::new("www.example. A").to_message();
+    let moment = Moment { now: Duration::ZERO, random: 0 };
+    let mut respond = || {
+        let verdict = responder.respond(&mut scratch, &query, Client::INTERNAL, moment, &mut out);
+        assert!(matches!(verdict, Verdict::Send(_)));
+    };
+    respond();
+    assert_eq!(allocations(respond), 0);
 }
 
 #[test]

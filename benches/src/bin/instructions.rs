@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cartonym_benches::{query, service_zone};
+use cartonym_benches::{Answers, Passes, query, service_zone};
 use cartonym_plugin::{Client, Transport};
 use cartonym_plugin_registry::Records;
 use cartonym_responder::{Chain, Moment, Responder, Scratch, Verdict};
@@ -25,6 +25,8 @@ fn main() -> ExitCode {
         .map(|n| match kind.as_str() {
             "A" => query(&name("svc", n), Type::A),
             "SRV" => query(&name("svc", n), Type::SRV),
+            // A record, behind no plugin or behind ten that say `Next`.
+            "NEXT0" | "NEXT10" => query(&name("svc", n), Type::A),
             "NODATA" => query(&name("svc", n), Type::AAAA),
             _ => query(&name("nx", n), Type::A),
         })
@@ -32,7 +34,10 @@ fn main() -> ExitCode {
     let table = Arc::new(RecordTable::new(7));
     let zone = service_zone(SERVICES, table.hasher());
     table.publish(Snapshot::new(table.hasher()).with(Arc::new(zone)));
-    let responder = Responder::builder().zone(Name::ROOT, Chain::new().then(Records::of(table))).build();
+    let passing = if kind == "NEXT10" { 10 } else { 0 };
+    let chain = (0..passing).fold(Chain::new(), |chain, _| chain.then(Passes::default()));
+    let chain = if kind.starts_with("NEXT") { chain.then(Answers) } else { chain.then(Records::of(table)) };
+    let responder = Responder::builder().zone(Name::ROOT, chain).build();
     let (mut scratch, mut out) = (Scratch::default(), vec![0; 65535]);
     let address = SocketAddr::from(([127, 0, 0, 1], 5300));
     let client = Client { address, local: address, transport: Transport::Udp };

@@ -37,6 +37,13 @@
 //! | `api` | `cloudmap`: the AWS Cloud Map API over HTTP | hyper |
 //! | `health` | `health`: active checks of a registry's instances | tokio |
 
+//!
+//! # What is stable
+//!
+//! Nothing is before 1.0; a change of what is public says in the changelog what to write instead. What stands at the root of
+//! this crate, and [`plugin`], changes last; what the modules re-export is as stable as the crates they are. The form of
+//! what is kept on disk, the Corefile and the names of metrics do not change without a way over.
+
 #[cfg(feature = "server")]
 mod embed;
 
