@@ -15,14 +15,20 @@ use cartonym_wire::{
     Section, Ttl, Type, expand_rdata,
 };
 use cartonym_zone::master::{NoIncludes, Parser, rdata_to_text, validate_rdata};
-use cartonym_zone::{RecordTable, Snapshot, Zone};
+use cartonym_zone::{Difference, RecordTable, Snapshot, Zone, inspect};
 
 /// Panics if it does not hold of these octets.
 pub type Equation = fn(&[u8]);
 
 /// All equations, by the name of their folder of inputs.
-pub const ALL: &[(&str, Equation)] =
-    &[("message", message), ("name", name), ("respond", respond), ("corefile", corefile), ("master", master)];
+pub const ALL: &[(&str, Equation)] = &[
+    ("message", message),
+    ("name", name),
+    ("respond", respond),
+    ("corefile", corefile),
+    ("master", master),
+    ("update", update),
+];
 
 /// A message that can be read is built anew from what was read, and reads the same.
 pub fn message(octets: &[u8]) {
@@ -197,6 +203,41 @@ fn through_a_zone(records: &[Rr]) {
     let records = zone.records();
     let held = records.map(|(owner, rtype, _, rdata)| (owner.to_buf(), rtype, rdata.to_vec())).collect();
     assert_eq!(expected, held);
+}
+
+/// Whatever an update asks for, what comes of it is a zone that would be served, by a difference that leads there.
+pub fn update(octets: &[u8]) {
+    static ZONE: OnceLock<Zone> = OnceLock::new();
+    let hasher = Hasher::new(1);
+    let zone = ZONE.get_or_init(|| updated_zone(hasher));
+    let Ok(message) = Message::new(octets) else { return };
+    let Ok(Some(updated)) = zone.update(message, hasher) else { return };
+    let report = inspect(&updated.zone);
+    assert!(!report.is_refused(), "{:?}", report.findings);
+    let serial = updated.zone.soa().expect("no update takes the SOA").1;
+    assert!((serial.wrapping_sub(7) as i32) > 0, "serial {serial} is newer");
+    let mut written = Vec::new();
+    updated.difference.write(&mut written);
+    let read = Difference::read(&written).expect("what has been written can be read");
+    assert_eq!(read, updated.difference);
+    let advanced = zone.advance(&read, hasher).expect("it begins with this zone");
+    assert_eq!(held(&advanced), held(&updated.zone));
+}
+
+fn updated_zone(hasher: Hasher) -> Zone {
+    let text = "@ 60 SOA ns host 7 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.53\na 60 A 192.0.2.1\na 60 TXT x\nc 60 CNAME a\n\
+                d 60 DNAME o.test.\n*.w 60 MX 1 a\nsub 60 NS ns.sub\nns.sub 60 A 192.0.2.54\n";
+    let origin: NameBuf = "example.".parse().expect("a name");
+    let mut edit = Zone::new(&origin, hasher).edit(hasher);
+    for (owner, rtype, ttl, rdata) in read_master(text.as_bytes()) {
+        edit.add(&owner, rtype, ttl, &rdata).expect("a record of the zone");
+    }
+    edit.finish()
+}
+
+fn held(zone: &Zone) -> BTreeSet<(NameBuf, Type, u32, Vec<u8>)> {
+    let records = zone.records();
+    records.map(|(owner, rtype, ttl, rdata)| (owner.to_buf(), rtype, ttl.as_secs(), rdata.to_vec())).collect()
 }
 
 /// A message with one question or none, read.
