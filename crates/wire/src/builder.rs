@@ -50,6 +50,9 @@ struct Target {
     at: u16,
     /// Its octets when it is written out.
     len: u8,
+    /// Of its first label, the last octet: names that differ, as `link-1` and `link-2`, mostly differ there, and need not be
+    /// compared.
+    tag: u8,
 }
 
 const MAX_TARGETS: usize = 32;
@@ -68,7 +71,7 @@ impl<'b> Builder<'b> {
             limit,
             flags,
             counts: [0; 4],
-            targets: [Target { at: 0, len: 0 }; MAX_TARGETS],
+            targets: [Target { at: 0, len: 0, tag: 0 }; MAX_TARGETS],
             target_count: 0,
         }
     }
@@ -258,7 +261,7 @@ impl<'b> Builder<'b> {
     fn remember_labels(&mut self, start: usize, name: &Name, rest: &Name) {
         let mut end = name;
         while end.len() > rest.len() {
-            self.remember(start + name.len() - end.len(), end.len());
+            self.remember(start + name.len() - end.len(), end);
             let Some(parent) = end.parent() else { return };
             end = parent;
         }
@@ -269,8 +272,10 @@ impl<'b> Builder<'b> {
     /// Names of other lengths are not looked at: a name of 127 labels costs a few thousand steps, not millions.
     fn find(&self, name: &Name) -> Option<u16> {
         let targets = self.targets.get(..usize::from(self.target_count))?;
-        let same_length = targets.iter().filter(|target| usize::from(target.len) == name.len());
-        same_length.map(|target| target.at).find(|at| self.equals_at(usize::from(*at), name))
+        let tag = tag(name);
+        let alike =
+            targets.iter().filter(|target| usize::from(target.len) == name.len() && target.tag == tag);
+        alike.map(|target| target.at).find(|at| self.equals_at(usize::from(*at), name))
     }
 
     /// Compares label by label, following the pointers that this builder wrote, which go backwards.
@@ -301,11 +306,11 @@ impl<'b> Builder<'b> {
     }
 
     /// Remembers a name, if pointers reach it and there is room.
-    fn remember(&mut self, at: usize, len: usize) {
+    fn remember(&mut self, at: usize, name: &Name) {
         if at < 0x4000
             && let Some(slot) = self.targets.get_mut(usize::from(self.target_count))
         {
-            *slot = Target { at: at as u16, len: len as u8 };
+            *slot = Target { at: at as u16, len: name.len() as u8, tag: tag(name) };
             self.target_count += 1;
         }
     }
@@ -332,6 +337,13 @@ impl<'b> Builder<'b> {
         };
         *count = count.saturating_add(added);
     }
+}
+
+/// See [`Target`].
+fn tag(name: &Name) -> u8 {
+    let octets = name.as_wire();
+    let last = octets.first().and_then(|len| octets.get(usize::from(*len)));
+    last.copied().unwrap_or_default().to_ascii_lowercase()
 }
 
 #[cfg(test)]
