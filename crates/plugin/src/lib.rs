@@ -16,7 +16,7 @@ pub use fallthrough::Fallthrough;
 pub use journal::{Journal, Level, Written};
 pub use metrics::Metrics;
 pub use query::{Client, Context, OwnedQuery, Query, Transport};
-pub use resolver::{Resolve, Resolver};
+pub use resolver::{Behalf, Resolve, Resolver};
 pub use response::Response;
 pub use step::{BoxFuture, Deferred, Messages, Resumed, Step};
 

@@ -190,8 +190,8 @@ impl<'a> Query<'a> {
     }
 
     /// This server's own chains, for a name that leads elsewhere.
-    pub fn resolver(&self) -> &'a Resolver {
-        self.context.resolver
+    pub fn resolver(&self) -> Resolver {
+        self.context.resolver.at(self.context.now, self.context.random)
     }
 
     /// Uniform, and new for each query.

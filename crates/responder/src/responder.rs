@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cartonym_plugin::{BoxFuture, Client, Context, Query, Resolve, Resolver, Stopwatch, Transport};
+use cartonym_plugin::{Behalf, BoxFuture, Client, Context, Query, Resolve, Resolver, Stopwatch, Transport};
 use cartonym_tsig::{Keys, Rejection};
 use cartonym_wire::{
     Class, Ede, Edns, Hasher, MAX_MESSAGE_LEN, Name, NameBuf, Opcode, OptionCode, Qname, Question, Rcode,
@@ -453,13 +453,13 @@ impl Default for Limits {
 }
 
 impl Resolve for Responder {
-    fn resolve(&self, name: &Name, qtype: Type, depth: u8) -> BoxFuture<'static, Option<Vec<u8>>> {
+    fn resolve(&self, name: &Name, qtype: Type, behalf: Behalf) -> BoxFuture<'static, Option<Vec<u8>>> {
         let Some(me) = self.me.upgrade() else { return Box::pin(std::future::ready(None)) };
         let message = question_message(name, qtype);
         Box::pin(async move {
-            let resolver = Resolver::new(me.me.clone(), depth);
+            let resolver = Resolver::new(me.me.clone(), behalf.depth);
             let mut out = vec![0; MAX_MESSAGE_LEN];
-            let moment = Moment { now: Duration::ZERO, random: 0 };
+            let moment = Moment { now: behalf.now, random: behalf.random };
             match me.respond_with(
                 &resolver,
                 &mut Scratch::default(),
