@@ -81,7 +81,7 @@ fn main() -> ExitCode {
     let table = Arc::new(RecordTable::new(7));
     let zone = with_the_worst(&service_zone(SERVICES, table.hasher()), &table);
     table.publish(Snapshot::new(table.hasher()).with(Arc::new(zone)));
-    let responder = Responder::builder().zone(Name::ROOT, Chain::new().then(Records::new(table))).build();
+    let responder = Responder::builder().zone(Name::ROOT, Chain::new().then(Records::of(table))).build();
     let scratch = Scratch::default();
     let mut world = World { responder, scratch, out: vec![0; 65535], transport: Transport::Udp };
     for (transport, query, run) in KINDS {
