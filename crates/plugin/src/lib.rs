@@ -2,6 +2,7 @@
 
 mod configure;
 mod fallthrough;
+mod follow;
 mod journal;
 pub mod metrics;
 mod query;
@@ -13,6 +14,7 @@ pub use cartonym_corefile as corefile;
 pub use cartonym_wire as wire;
 pub use configure::{ANY, Configure, Content, Page, Place, Settings, Setup, Shared, names};
 pub use fallthrough::Fallthrough;
+pub use follow::follow;
 pub use journal::{Journal, Level, Written};
 pub use metrics::Metrics;
 pub use query::{Client, Context, OwnedQuery, Query, Transport};

@@ -13,6 +13,11 @@ pub trait Resolve: Send + Sync {
     /// Resolves `name` as a client of the server would see it: a whole response message, or none where nothing
     /// came or the question went round more than 8 times.
     fn resolve(&self, name: &Name, qtype: Type, behalf: Behalf) -> BoxFuture<'static, Option<Vec<u8>>>;
+
+    /// Whether any chain is for `name`: asking for another is not worth the while. Looks, and does not wait.
+    fn serves(&self, _name: &Name) -> bool {
+        true
+    }
 }
 
 /// What a question from within has of the query that it is asked for.
@@ -55,6 +60,11 @@ impl Resolver {
             }
             _ => Box::pin(std::future::ready(None)),
         }
+    }
+
+    /// Whether this server has a chain for `name`, and the question has not gone round too often.
+    pub fn serves(&self, name: &Name) -> bool {
+        self.behalf.depth < Self::MAX_DEPTH && self.server.upgrade().is_some_and(|server| server.serves(name))
     }
 }
 

@@ -453,6 +453,10 @@ impl Default for Limits {
 }
 
 impl Resolve for Responder {
+    fn serves(&self, name: &Name) -> bool {
+        self.routes.find(&Qname::new(name)).is_some()
+    }
+
     fn resolve(&self, name: &Name, qtype: Type, behalf: Behalf) -> BoxFuture<'static, Option<Vec<u8>>> {
         let Some(me) = self.me.upgrade() else { return Box::pin(std::future::ready(None)) };
         let message = question_message(name, qtype);

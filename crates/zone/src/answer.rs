@@ -7,6 +7,7 @@ use cartonym_wire::{
 
 use crate::lookup::Found;
 use crate::node::{Node, NodeFlags, Policy, RECORD_HEADER, Set};
+use crate::ready::Ready;
 use crate::zone::Zone;
 
 /// What an answer depends on besides the zone.
@@ -18,6 +19,8 @@ pub struct Ask {
     pub random: u64,
     /// Whether the message's question holds the name asked for, so that pointers to it may be written.
     pub is_question: bool,
+    /// Whether answers with records say in the authority section which servers the zone has.
+    pub name_servers: bool,
 }
 
 /// How an answer came out; looked at once, and never stored.
@@ -27,6 +30,8 @@ pub struct Ask {
 pub enum Outcome {
     /// The sections and AA are written, and TC where they did not fit; this is the rcode.
     Written(Rcode),
+    /// Aliases are written, the last of which leads out of the zone, to this name. The rcode is NOERROR so far.
+    Onward(NameBuf),
     /// The records are those of another name, which is not this zone's to know; nothing is written.
     Alias(NameBuf),
 }
@@ -88,7 +93,8 @@ impl<'z> Answer<'z, '_, '_> {
         for at in 1..MAX_LINKS {
             let qname = Qname::new(&target);
             if !self.zone.contains(&qname) {
-                break;
+                self.name_servers(Type::CNAME);
+                return Outcome::Onward(target);
             }
             let hash = self.hash(&qname);
             if seen[..at].contains(&hash) {
@@ -96,11 +102,12 @@ impl<'z> Answer<'z, '_, '_> {
             }
             seen[at] = hash;
             match self.follow(&qname, Owner::Name(qname.name())) {
-                Link::Done(Outcome::Written(rcode)) => return Outcome::Written(rcode),
                 Link::Done(Outcome::Alias(_)) => break,
+                Link::Done(outcome) => return outcome,
                 Link::To(next) => target = next,
             }
         }
+        self.name_servers(Type::CNAME);
         Outcome::Written(Rcode::NOERROR)
     }
 
@@ -162,6 +169,7 @@ impl<'z> Answer<'z, '_, '_> {
                 if self.out.raw(Section::Answer, set.count, set.whole()).is_err() {
                     return self.as_many_as_fit(set);
                 }
+                self.end_of_answer(set.rtype);
                 if has_addresses(set.rtype) {
                     self.additional(set, owner, Some(start));
                 }
@@ -175,12 +183,20 @@ impl<'z> Answer<'z, '_, '_> {
                 for rdata in set.rdatas() {
                     self.out.record(Section::Answer, name, set.rtype, Class::IN, set.ttl, rdata)?;
                 }
+                self.end_of_answer(set.rtype);
                 if has_addresses(set.rtype) {
                     self.additional(set, owner, None);
                 }
             }
         }
         Ok(())
+    }
+
+    /// What follows the last record of the answer section; a CNAME is the last only if it was asked for.
+    fn end_of_answer(&mut self, rtype: Type) {
+        if rtype != Type::CNAME || matches!(self.ask.qtype, Type::CNAME | Type::ANY) {
+            self.name_servers(rtype);
+        }
     }
 
     /// Part of a set, with TC, is better than none: a client over TCP is on its way.
@@ -399,22 +415,29 @@ impl<'z> Answer<'z, '_, '_> {
     /// No such name, or no such type: the SOA says for how long (RFC 2308 §3).
     fn negative(&mut self, rcode: Rcode) -> Link {
         let Some(soa) = &self.zone.soa else { return Link::Done(Outcome::Written(rcode)) };
-        let written = if self.ask.is_question {
-            let origin_at = self.origin_at();
-            let at = self.out.len();
-            self.out.raw(Section::Authority, 1, &soa.record).map(|()| {
-                for pointer in &soa.pointers {
-                    self.out.patch(at + usize::from(*pointer), 0xC000 | origin_at);
-                }
-            })
-        } else {
-            let origin = self.zone.origin.name();
-            self.out.record(Section::Authority, origin, Type::SOA, Class::IN, soa.ttl, &soa.rdata)
-        };
+        let written = self.apex_records(soa);
         if written.is_err() {
             set_flag(self.out, Flags::TC, true);
         }
         Link::Done(Outcome::Written(rcode))
+    }
+
+    /// Says whose answer it is, where that is wanted and fits: it helps, and is nothing that a client asked for.
+    fn name_servers(&mut self, rtype: Type) {
+        if let Some(servers) = self.zone.name_servers.as_ref().filter(|_| self.ask.name_servers)
+            && rtype != Type::NS
+        {
+            let _ = self.apex_records(servers);
+        }
+    }
+
+    fn apex_records(&mut self, records: &Ready) -> Result<(), Full> {
+        if self.ask.is_question {
+            let origin_at = self.origin_at();
+            records.copy(origin_at, self.out)
+        } else {
+            records.write(self.zone.origin.name(), self.out)
+        }
     }
 
     /// Where the origin stands in the question, whose end it is.

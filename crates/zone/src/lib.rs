@@ -11,6 +11,7 @@ mod load;
 mod lookup;
 pub mod master;
 mod node;
+mod ready;
 mod table;
 mod tables;
 mod tree;

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use cartonym_wire::{Class, Hasher, Name, NameBuf, Qname, Ttl, Type};
+use cartonym_wire::{Hasher, Name, NameBuf, Qname, Ttl, Type};
 
-use crate::node::{Node, NodeEdit, NodeFlags, RECORD_HEADER, RrSet, SetTooLarge, read_u32};
+use crate::node::{Node, NodeEdit, NodeFlags, RrSet, SetTooLarge, read_u32};
+use crate::ready::Ready;
 use crate::tree::Tree;
 
 /// A zone's data, compiled.
@@ -20,17 +21,10 @@ pub struct Zone {
     pub(crate) wildcards: u32,
     /// No name is deeper.
     pub(crate) max_depth: u8,
-    pub(crate) soa: Option<NegativeSoa>,
-}
-
-/// The SOA of negative answers (RFC 2308 §3), ready but for the pointers.
-#[derive(Clone)]
-pub(crate) struct NegativeSoa {
-    pub(crate) ttl: Ttl,
-    pub(crate) rdata: Box<[u8]>,
-    /// The whole record; `pointers` are where the origin's place in the question is to be filled in.
-    pub(crate) record: Box<[u8]>,
-    pub(crate) pointers: Vec<u16>,
+    /// The SOA of negative answers, with their TTL.
+    pub(crate) soa: Option<Ready>,
+    /// The origin's NS set.
+    pub(crate) name_servers: Option<Ready>,
 }
 
 /// Changes to a zone, made on a copy; [`ZoneEdit::finish`] gives the zone that has them all.
@@ -77,6 +71,7 @@ impl Zone {
             cut_depths: 0,
             wildcards: 0,
             soa: None,
+            name_servers: None,
         }
     }
 
@@ -156,7 +151,8 @@ impl Zone {
         if let Some(apex) = self.nodes.get(self.origin_hash, self.origin.name()) {
             self.apex = apex.clone();
         }
-        self.soa = NegativeSoa::of(&self.apex, self.origin.name());
+        self.soa = Ready::negative_soa(&self.apex, self.origin.name());
+        self.name_servers = Ready::name_servers(&self.apex, self.origin.name());
     }
 }
 
@@ -312,38 +308,6 @@ impl ZoneEdit {
     /// The name above, within the zone.
     fn parent(&self, name: &Name) -> Option<NameBuf> {
         if name.len() <= self.zone.origin.name().len() { None } else { name.parent().map(Name::to_buf) }
-    }
-}
-
-impl NegativeSoa {
-    fn of(apex: &Node, origin: &Name) -> Option<NegativeSoa> {
-        let set = apex.set(Type::SOA)?;
-        let rdata = set.rdatas().next()?;
-        // The smaller of the record's TTL and its MINIMUM (RFC 2308 §5).
-        let minimum = Ttl::from_secs(read_u32(rdata, rdata.len().checked_sub(4)?));
-        let ttl = set.ttl.min(minimum);
-        let (mname, rest) = Name::split(rdata).ok()?;
-        let (rname, numbers) = Name::split(rest).ok()?;
-        let mut pointers = Vec::new();
-        let mut record = vec![0, 0];
-        pointers.push(0u16);
-        record.extend_from_slice(&Type::SOA.0.to_be_bytes());
-        record.extend_from_slice(&Class::IN.0.to_be_bytes());
-        record.extend_from_slice(&ttl.as_secs().to_be_bytes());
-        record.extend_from_slice(&[0, 0]);
-        for name in [mname, rname] {
-            if name.is_within(origin) {
-                record.extend_from_slice(name.as_wire().get(..name.len() - origin.len())?);
-                pointers.push(record.len() as u16);
-                record.extend_from_slice(&[0, 0]);
-            } else {
-                record.extend_from_slice(name.as_wire());
-            }
-        }
-        record.extend_from_slice(numbers);
-        let len = (record.len() - RECORD_HEADER) as u16;
-        record.get_mut(RECORD_HEADER - 2..RECORD_HEADER)?.copy_from_slice(&len.to_be_bytes());
-        Some(NegativeSoa { ttl, rdata: rdata.into(), record: record.into(), pointers })
     }
 }
 

@@ -310,7 +310,7 @@ fn ds_at_a_cut_is_the_parents_to_answer() {
 #[test]
 fn glue_below_the_cut_that_does_not_fit_truncates() {
     let zone = zone(ZONE);
-    let ask = Ask { qtype: Type::A, random: 0, is_question: true };
+    let ask = Ask { qtype: Type::A, random: 0, is_question: true, name_servers: false };
     let whole = ask_with(&zone, &name("a.cut.example."), ask, 512).unwrap();
     let all_but = |octets| ask_with(&zone, &name("a.cut.example."), ask, whole.len - octets).unwrap();
     assert!(!whole.tc);
@@ -471,7 +471,7 @@ fn an_alias_of_a_service_brings_the_service_and_its_addresses() {
 
 #[test]
 fn additional_data_that_does_not_fit_is_left_out_without_truncation() {
-    let ask = Ask { qtype: Type::SRV, random: 0, is_question: true };
+    let ask = Ask { qtype: Type::SRV, random: 0, is_question: true, name_servers: false };
     let zone = zone(ZONE);
     let whole = ask_with(&zone, &name("_http._tcp.example."), ask, 512).unwrap();
     let less = ask_with(&zone, &name("_http._tcp.example."), ask, whole.len - 1).unwrap();
@@ -488,7 +488,7 @@ fn an_answer_that_does_not_fit_is_truncated_to_whole_records() {
     for (owner, qtype) in [("big.example.", Type::A), ("example.", Type::SOA), ("a.hosts.example.", Type::A)]
     {
         for limit in [120, 300, 512, 1232] {
-            let ask = Ask { qtype, random: 0, is_question: true };
+            let ask = Ask { qtype, random: 0, is_question: true, name_servers: false };
             let answered = ask_with(&zone, &name(owner), ask, limit).unwrap();
             assert_eq!(answered.tc, qtype == Type::A, "{owner} {limit}");
         }
@@ -497,7 +497,7 @@ fn an_answer_that_does_not_fit_is_truncated_to_whole_records() {
 
 #[test]
 fn a_name_error_stays_one_when_its_soa_does_not_fit() {
-    let ask = Ask { qtype: Type::A, random: 0, is_question: true };
+    let ask = Ask { qtype: Type::A, random: 0, is_question: true, name_servers: false };
     let answered = ask_with(&zone(ZONE), &name("nothing.example."), ask, 50).unwrap();
     assert_eq!(answered.line(), "NXDOMAIN aa tc");
 }
@@ -520,7 +520,7 @@ fn choosing(policy: Policy, weights: &[u16]) -> Zone {
 }
 
 fn choose(zone: &Zone, random: u64) -> Vec<u8> {
-    let ask = Ask { qtype: Type::A, random, is_question: true };
+    let ask = Ask { qtype: Type::A, random, is_question: true, name_servers: false };
     let answered = ask_with(zone, &name("www.example."), ask, 512).unwrap();
     answered.sections[0].iter().map(|record| record.3[3]).collect()
 }
@@ -639,7 +639,7 @@ fn an_srv_that_is_chosen_brings_its_own_addresses() {
     let zone = edit.finish();
     for (owner, count) in [("one.example.", 1), ("some.example.", 2)] {
         for random in randoms(20) {
-            let ask = Ask { qtype: Type::SRV, random, is_question: true };
+            let ask = Ask { qtype: Type::SRV, random, is_question: true, name_servers: false };
             let [srv, _, addresses] = ask_with(&zone, &name(owner), ask, 512).unwrap().sections;
             let hosts: Vec<_> =
                 srv.iter().map(|record| Name::from_wire(&record.3[6..]).unwrap().to_buf()).collect();

@@ -192,7 +192,7 @@ fn same_answers(zone: &Zone, model: &NaiveZone, rewritten_too: bool) -> Result<(
         for qtype in QTYPES {
             same_answer(ask(zone, &qname, qtype), &qname, qtype, model)?;
             if rewritten_too {
-                let other = Ask { qtype, random: 0, is_question: false };
+                let other = Ask { qtype, random: 0, is_question: false, name_servers: false };
                 same_answer(ask_with(zone, &qname, other, 65535).unwrap(), &qname, qtype, model)?;
             }
         }

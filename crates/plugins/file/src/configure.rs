@@ -10,7 +10,7 @@ use cartonym_tsig::Keyring;
 use cartonym_wire::NameBuf;
 use cartonym_zone::{RecordTable, Tables};
 
-use crate::files::Files;
+use crate::files::{Files, Stanza};
 use crate::master::Master;
 
 /// Reads `file` directives.
@@ -22,24 +22,25 @@ impl Configure for FileDirective {
     const PLACE: Place = Place::After("hosts");
 
     fn configure(setup: &mut Setup<'_>) -> Result<(), Error> {
+        // Names of zone files are the operator's, but which of them are asked for is not: the order is per process.
+        let mut files = Files::new(Arc::new(RecordTable::new(RandomState::new().hash_one(0))));
         for directive in setup.directives() {
-            let files = parse(directive, setup)?;
-            if let Err(error) = files.load() {
-                return Err(directive.error(error.to_string()));
-            }
-            setup.in_block::<Tables>().add(Arc::clone(files.table()));
-            setup.plugin(files);
+            let stanza = parse(directive, setup, files.table())?;
+            stanza.load().map_err(|error| directive.error(error.to_string()))?;
+            files.add(stanza);
         }
+        setup.in_block::<Tables>().add(Arc::clone(files.table()));
+        setup.plugin(files);
         Ok(())
     }
 }
 
-fn parse(directive: &Directive, setup: &Setup<'_>) -> Result<Files, Error> {
+fn parse(directive: &Directive, setup: &Setup<'_>, table: &Arc<RecordTable>) -> Result<Stanza, Error> {
     let args = directive.arg_count(1..)?;
     let Some((path, zones)) = args.split_first() else { return Err(directive.error("which file?")) };
     let path = setup.path(path.as_str());
     let zones = setup.zones_or_block(zones)?;
-    let (mut fallthrough, mut reload, mut by_mtime) = (Fallthrough::default(), RELOAD, None);
+    let (mut fallthrough, mut reload, mut by_mtime) = (None, RELOAD, None);
     let mut updaters = Vec::new();
     for entry in directive.block_entries() {
         match entry.name() {
@@ -48,7 +49,7 @@ fn parse(directive: &Directive, setup: &Setup<'_>) -> Result<Files, Error> {
                 entry.no_args()?;
                 by_mtime = Some(entry);
             }
-            "fallthrough" => fallthrough = Fallthrough::of(entry)?,
+            "fallthrough" => fallthrough = Some(Fallthrough::of(entry)?),
             "update" => updaters.extend(read_keys(entry, setup)?),
             // Accepted and without effect, as it has been upstream for years.
             "upstream" => {}
@@ -67,14 +68,11 @@ fn parse(directive: &Directive, setup: &Setup<'_>) -> Result<Files, Error> {
             entry.error("with `update`, only serials tell the master file's versions from the updates'")
         );
     }
-    // Names of zone files are the operator's, but which of them are asked for is not: the order is per process.
-    let table = Arc::new(RecordTable::new(RandomState::new().hash_one(0)));
     let master = |origin| {
-        let master = Master::new(path.clone(), origin, Arc::clone(&table), by_mtime.is_some());
+        let master = Master::new(path.clone(), origin, Arc::clone(table), by_mtime.is_some());
         if updaters.is_empty() { master } else { master.updated_by(updaters.clone()) }
     };
-    let masters = zones.into_iter().map(master).collect();
-    Ok(Files::new(Arc::clone(&table), masters, fallthrough, reload))
+    Ok(Stanza { masters: zones.into_iter().map(master).map(Arc::new).collect(), fallthrough, reload })
 }
 
 /// The names of keys that `tsig` has.

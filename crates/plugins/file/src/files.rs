@@ -1,12 +1,12 @@
-//! The zones of one directive, and how they are answered and kept up to date.
+//! The zones of a server block's directives, and how they are answered and kept up to date.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use cartonym_plugin::{BoxFuture, Fallthrough, Plugin, Query, Response, Resumed, Step};
-use cartonym_wire::{Builder, Class, Ede, Flags, HEADER_LEN, Opcode, Rcode, Type};
+use cartonym_plugin::{BoxFuture, Fallthrough, Plugin, Query, Response, Resumed, Step, follow};
+use cartonym_wire::{Builder, Class, Ede, Flags, HEADER_LEN, Name, Opcode, Rcode, Section, SuffixMap, Type};
 use cartonym_zone::{Ask, Outcome, RecordTable};
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 
 use crate::master::{Master, MasterError};
 
@@ -14,21 +14,39 @@ use crate::master::{Master, MasterError};
 #[derive(Debug)]
 pub struct Files {
     table: Arc<RecordTable>,
-    masters: Vec<Arc<Master>>,
-    fallthrough: Fallthrough,
+    stanzas: Vec<Stanza>,
+    /// Which names are left to others, for the zones that leave any.
+    fallthrough: SuffixMap<Fallthrough>,
+}
+
+/// What one directive says.
+#[derive(Debug)]
+pub(crate) struct Stanza {
+    pub(crate) masters: Vec<Arc<Master>>,
+    pub(crate) fallthrough: Option<Fallthrough>,
     /// How often the files are looked at; never if zero.
-    reload: Duration,
+    pub(crate) reload: Duration,
 }
 
 impl Files {
-    /// Answers from `masters`, none of which is read yet; [`Files::load`] does that. All are for `table`.
-    pub(crate) fn new(
-        table: Arc<RecordTable>,
-        masters: Vec<Master>,
-        fallthrough: Fallthrough,
-        reload: Duration,
-    ) -> Files {
-        Files { table, masters: masters.into_iter().map(Arc::new).collect(), fallthrough, reload }
+    /// Answers from `table`, whose zones the stanzas to be added have.
+    pub(crate) fn new(table: Arc<RecordTable>) -> Files {
+        let fallthrough = SuffixMap::new(table.hasher());
+        Files { table, stanzas: Vec::new(), fallthrough }
+    }
+
+    /// Adds a stanza; a zone that an earlier one has is its from now on.
+    pub(crate) fn add(&mut self, stanza: Stanza) {
+        for master in &stanza.masters {
+            for earlier in &mut self.stanzas {
+                earlier.masters.retain(|other| other.origin() != master.origin());
+            }
+            self.fallthrough.remove(master.origin());
+            if let Some(fallthrough) = &stanza.fallthrough {
+                self.fallthrough.insert(master.origin(), fallthrough.clone());
+            }
+        }
+        self.stanzas.push(stanza);
     }
 
     /// What is answered from.
@@ -36,39 +54,23 @@ impl Files {
         &self.table
     }
 
-    /// Reads every file, and serves those that are right.
-    ///
-    /// # Errors
-    ///
-    /// The first file that is not.
-    pub(crate) fn load(&self) -> Result<(), MasterError> {
-        self.masters.iter().try_for_each(|master| master.load())
+    fn masters(&self) -> impl Iterator<Item = &Arc<Master>> {
+        self.stanzas.iter().flat_map(|stanza| &stanza.masters)
+    }
+
+    /// Whether a name that `zone` has not is left to the next plugin.
+    fn falls_through(&self, zone: &Name, name: &Name) -> bool {
+        self.fallthrough.get(zone).is_some_and(|fallthrough| fallthrough.takes(name))
     }
 
     /// Reads files again that have changed.
     async fn watch(self: Arc<Self>) {
-        if self.reload.is_zero() {
-            return;
-        }
-        let mut seen: Vec<_> = self.masters.iter().map(|master| master.modified()).collect();
-        loop {
-            tokio::time::sleep(self.reload).await;
-            for (master, seen) in self.masters.iter().zip(&mut seen) {
-                let now = master.modified();
-                if now.is_none() || now == *seen {
-                    continue;
-                }
-                *seen = now;
-                let master = Arc::clone(master);
-                // Reading a million records takes its time, which others have better use for.
-                let _ = tokio::task::spawn_blocking(move || master.reload()).await;
-            }
-        }
+        join_all(self.stanzas.iter().map(Stanza::watch)).await;
     }
 
     /// Follows journals that others write as well: who takes over from us, and we who took over.
     async fn follow(self: Arc<Self>) {
-        let updated: Vec<_> = self.masters.iter().filter(|master| master.takes_updates()).cloned().collect();
+        let updated: Vec<_> = self.masters().filter(|master| master.takes_updates()).cloned().collect();
         if updated.is_empty() {
             return;
         }
@@ -84,7 +86,7 @@ impl Files {
     /// Takes an update (RFC 2136 §3.1); what it comes to is said when it is on disk.
     #[cold]
     fn update(&self, query: &Query<'_>, response: &mut Response<'_>) -> Step {
-        let Some(master) = self.masters.iter().find(|master| master.origin() == query.name()) else {
+        let Some(master) = self.masters().find(|master| master.origin() == query.name()) else {
             return Step::Next;
         };
         if query.qtype() != Type::SOA {
@@ -114,22 +116,23 @@ impl Plugin for Files {
             return self.update(query, response);
         }
         let snapshot = self.table.load();
-        let Some(zone) = snapshot.find(query.qname(), query.qtype()) else {
-            if !self.masters.iter().any(|master| query.name().is_within(master.origin())) {
-                return Step::Next;
-            }
-            response.set_rcode(Rcode::SERVFAIL);
-            response.set_ede(Ede::NOT_READY);
-            return Step::Answered;
-        };
+        let Some(zone) = snapshot.find(query.qname(), query.qtype()) else { return Step::Next };
         if matches!(query.qtype(), Type::AXFR | Type::IXFR) {
             response.set_rcode(Rcode::REFUSED);
             return Step::Answered;
         }
         let (mark, flags) = (response.builder().mark(), response.flags());
-        let ask = Ask { qtype: query.qtype(), random: query.random(), is_question: query.is_as_asked() };
+        let ask = Ask {
+            qtype: query.qtype(),
+            random: query.random(),
+            is_question: query.is_as_asked(),
+            name_servers: true,
+        };
         match zone.answer(query.qname(), ask, response.builder()) {
-            Outcome::Written(Rcode::NXDOMAIN) if self.fallthrough.takes(query.name()) => {
+            // An alias is an answer, wherever it leads.
+            Outcome::Written(Rcode::NXDOMAIN)
+                if response.count_of(Section::Answer) == 0 && self.falls_through(zone.origin(), query.name()) =>
+            {
                 response.builder().rewind(mark);
                 response.builder().set_flags(flags);
                 Step::Next
@@ -140,23 +143,49 @@ impl Plugin for Files {
             }
             // Master files have no aliases.
             Outcome::Alias(_) => Step::Next,
+            Outcome::Onward(target) => follow(query, response, &target),
         }
     }
 
     fn handles(&self, opcode: Opcode) -> bool {
-        let takes_updates = || self.masters.iter().any(|master| master.takes_updates());
+        let takes_updates = || self.masters().any(|master| master.takes_updates());
         opcode == Opcode::QUERY || opcode == Opcode::UPDATE && takes_updates()
     }
 
     fn ready(&self) -> bool {
         let snapshot = self.table.load();
-        self.masters.iter().all(|master| snapshot.zone(master.origin()).is_some())
+        self.masters().all(|master| snapshot.zone(master.origin()).is_some())
     }
 
     fn background(self: Arc<Self>) -> Option<BoxFuture<'static, ()>> {
         Some(Box::pin(async move {
             join(Arc::clone(&self).watch(), self.follow()).await;
         }))
+    }
+}
+
+impl Stanza {
+    /// Reads every file, and serves those that are right.
+    ///
+    /// # Errors
+    ///
+    /// The first file that is not.
+    pub(crate) fn load(&self) -> Result<(), MasterError> {
+        self.masters.iter().try_for_each(|master| master.load())
+    }
+
+    /// Reads files again that have changed.
+    async fn watch(&self) {
+        if self.reload.is_zero() {
+            return;
+        }
+        loop {
+            tokio::time::sleep(self.reload).await;
+            let masters = self.masters.clone();
+            // Reading a million records takes its time, which others have better use for.
+            let look = move || masters.iter().for_each(|master| master.reload());
+            let _ = tokio::task::spawn_blocking(look).await;
+        }
     }
 }
 

@@ -19,7 +19,12 @@ pub(crate) struct Master {
     /// Whether a change of the file is enough, whatever its serial.
     by_mtime: bool,
     updates: Option<Updates>,
+    /// The file as it was before it was last read to its end without a mistake; only who reads it comes here.
+    read: Mutex<Option<Stamp>>,
 }
+
+/// When a file was changed, and how long it is.
+type Stamp = (SystemTime, u64);
 
 /// What becomes of dynamic updates (RFC 2136).
 #[derive(Debug)]
@@ -43,7 +48,7 @@ pub(crate) enum MasterError {
 
 impl Master {
     pub(crate) fn new(path: PathBuf, origin: NameBuf, table: Arc<RecordTable>, by_mtime: bool) -> Master {
-        Master { path, origin, table, by_mtime, updates: None }
+        Master { path, origin, table, by_mtime, updates: None, read: Mutex::default() }
     }
 
     /// Lets those with one of these keys change the zone.
@@ -69,6 +74,7 @@ impl Master {
 
     /// Reads the file and what has changed since, and serves it.
     pub(crate) fn load(&self) -> Result<(), MasterError> {
+        let stamp = stamp(&self.path);
         let (zone, report) = load(&self.path, &self.origin, self.table.hasher())?;
         for finding in &report.findings {
             tracing::warn!(zone = %self.origin, "{finding}");
@@ -79,14 +85,25 @@ impl Master {
             None => zone,
         };
         self.table.put(zone);
+        *self.read.lock() = stamp;
         Ok(())
     }
 
-    /// Reads a changed file again; what is wrong with it is logged, and what was served goes on.
+    /// Reads the file again if it has changed; what is wrong with it is logged each time, and what was served goes on.
     pub(crate) fn reload(&self) {
+        // Looked at before the file is read, so that a change meanwhile is seen the next time.
+        let stamp = stamp(&self.path);
+        let mut read = self.read.lock();
+        if stamp.is_none() || stamp == *read {
+            return;
+        }
         match self.read_again() {
-            Ok(None) => {}
-            Ok(Some(names)) => tracing::info!(zone = %self.origin, names, "read again"),
+            Ok(names) => {
+                *read = stamp;
+                if let Some(names) = names {
+                    tracing::info!(zone = %self.origin, names, "read again");
+                }
+            }
             Err(error) => {
                 tracing::error!(zone = %self.origin, %error, "not read again; what was served goes on");
             }
@@ -164,14 +181,9 @@ impl Master {
     fn served(&self) -> Option<Arc<Zone>> {
         self.table.load().zone(&self.origin).cloned()
     }
-
-    /// When the file was changed, and how long it is.
-    pub(crate) fn modified(&self) -> Option<(SystemTime, u64)> {
-        modified(&self.path)
-    }
 }
 
-fn modified(path: &Path) -> Option<(SystemTime, u64)> {
+fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }

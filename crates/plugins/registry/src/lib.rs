@@ -36,12 +36,19 @@ impl Plugin for Records {
             response.set_rcode(Rcode::REFUSED);
             return Step::Answered;
         }
-        let ask = Ask { qtype: query.qtype(), random: query.random(), is_question: query.is_as_asked() };
+        let ask = Ask {
+            qtype: query.qtype(),
+            random: query.random(),
+            is_question: query.is_as_asked(),
+            name_servers: false,
+        };
         match zone.answer(query.qname(), ask, response.builder()) {
             Outcome::Written(rcode) => {
                 response.set_rcode(rcode);
                 Step::Answered
             }
+            // The client's resolver goes on from here: what is registered waits for nobody.
+            Outcome::Onward(_) => Step::Answered,
             Outcome::Alias(target) => defer_alias(query, target),
         }
     }

@@ -4,9 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use cartonym_plugin::{BoxFuture, Fallthrough, Plugin, Query, Response, Step};
+use cartonym_plugin::{BoxFuture, Fallthrough, Plugin, Query, Response, Step, follow};
 use cartonym_tsig::Key;
-use cartonym_wire::{Class, Ede, Name, NameBuf, Opcode, Rcode, Type};
+use cartonym_wire::{Class, Ede, Name, NameBuf, Opcode, Rcode, Section, Type};
 use cartonym_zone::{Ask, Outcome, RecordTable, Zone};
 use tokio::task::JoinSet;
 
@@ -158,9 +158,17 @@ impl Plugin for Secondary {
             return Step::Answered;
         }
         let (mark, flags) = (response.builder().mark(), response.flags());
-        let ask = Ask { qtype: query.qtype(), random: query.random(), is_question: query.is_as_asked() };
+        let ask = Ask {
+            qtype: query.qtype(),
+            random: query.random(),
+            is_question: query.is_as_asked(),
+            name_servers: true,
+        };
         match zone.answer(query.qname(), ask, response.builder()) {
-            Outcome::Written(Rcode::NXDOMAIN) if fallthrough.takes(query.name()) => {
+            // An alias is an answer, wherever it leads.
+            Outcome::Written(Rcode::NXDOMAIN)
+                if response.count_of(Section::Answer) == 0 && fallthrough.takes(query.name()) =>
+            {
                 response.builder().rewind(mark);
                 response.builder().set_flags(flags);
                 Step::Next
@@ -171,6 +179,7 @@ impl Plugin for Secondary {
             }
             // What comes from a primary has no aliases.
             Outcome::Alias(_) => Step::Next,
+            Outcome::Onward(target) => follow(query, response, &target),
         }
     }
 

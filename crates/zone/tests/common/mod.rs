@@ -3,7 +3,7 @@
 // Each test file uses its part.
 #![allow(dead_code)]
 
-use cartonym_wire::{Builder, Class, Flags, Hasher, Message, Name, NameBuf, Qname, Type, expand_rdata};
+use cartonym_wire::{Builder, Class, Flags, Hasher, Message, Name, NameBuf, Qname, Rcode, Type, expand_rdata};
 use cartonym_zone::master::{NoIncludes, Parser, rdata_to_text};
 use cartonym_zone::{Ask, Outcome, Zone};
 
@@ -41,7 +41,7 @@ pub(crate) fn zone(text: &str) -> Zone {
 
 /// Asks as a client over a stream would.
 pub(crate) fn ask(zone: &Zone, qname: &Name, qtype: Type) -> Answered {
-    ask_with(zone, qname, Ask { qtype, random: 0, is_question: true }, 65535).unwrap()
+    ask_with(zone, qname, Ask { qtype, random: 0, is_question: true, name_servers: false }, 65535).unwrap()
 }
 
 /// Asks with chance and a limit; none where the answer is an alias.
@@ -53,7 +53,8 @@ pub(crate) fn ask_with(zone: &Zone, qname: &Name, ask: Ask, limit: usize) -> Opt
     let mut out = Builder::new(&mut buf, 1, Flags::QR, limit);
     out.question(&question).unwrap();
     match zone.answer(&Qname::new(qname), ask, &mut out) {
-        Outcome::Written(rcode) => {
+        outcome @ (Outcome::Written(_) | Outcome::Onward(_)) => {
+            let rcode = if let Outcome::Written(rcode) = outcome { rcode } else { Rcode::NOERROR };
             let flags = out.flags();
             let len = out.finish();
             assert!(len <= limit);
