@@ -366,6 +366,7 @@ impl<'z> Answer<'z, '_, '_> {
             return self.truncated();
         }
         if self.ask.qtype == Type::CNAME || self.ask.qtype == Type::ANY {
+            self.name_servers(Type::CNAME);
             return Link::Done(Outcome::Written(Rcode::NOERROR));
         }
         Link::To(target)
