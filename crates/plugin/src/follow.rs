@@ -64,7 +64,9 @@ fn copy(section: Section, message: Message<'_>, builder: &mut Builder<'_>) -> Re
     for record in message.records().map_while(Result::ok).filter(|record| record.section == number) {
         let (start, len) = (record.rdata_start, record.rdata.len());
         // What this server made itself is well formed.
-        let Ok(len) = expand_rdata(message.as_bytes(), record.rtype, start, len, &mut rdata) else { continue };
+        let Ok(len) = expand_rdata(message.as_bytes(), record.rtype, start, len, &mut rdata) else {
+            continue;
+        };
         let rdata = rdata.get(..len).unwrap_or_default();
         builder.record(section, &record.owner, record.rtype, Class::IN, record.ttl(), rdata)?;
     }

@@ -7,6 +7,7 @@ pub use plugins::Plugins;
 
 pub use cartonym_plugin_acl as acl;
 pub use cartonym_plugin_any as any;
+pub use cartonym_plugin_auto as auto;
 pub use cartonym_plugin_bufsize as bufsize;
 pub use cartonym_plugin_cache as cache;
 pub use cartonym_plugin_chaos as chaos;
@@ -62,6 +63,7 @@ pub fn standard() -> Plugins {
         .with::<transfer::Transfer>()
         .with::<hosts::Hosts>()
         .with::<file::FileDirective>()
+        .with::<auto::Auto>()
         .with::<secondary::Secondary>()
         .with::<loops::Loop>()
         .with::<forward::Forward>()

@@ -131,7 +131,8 @@ impl Plugin for Files {
         match zone.answer(query.qname(), ask, response.builder()) {
             // An alias is an answer, wherever it leads.
             Outcome::Written(Rcode::NXDOMAIN)
-                if response.count_of(Section::Answer) == 0 && self.falls_through(zone.origin(), query.name()) =>
+                if response.count_of(Section::Answer) == 0
+                    && self.falls_through(zone.origin(), query.name()) =>
             {
                 response.builder().rewind(mark);
                 response.builder().set_flags(flags);

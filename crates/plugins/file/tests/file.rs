@@ -11,7 +11,9 @@ use cartonym_testing::{Canned, Tester, configure_in};
 use cartonym_wire::{NameBuf, Rcode};
 
 fn zone(serial: u32, more: &str) -> String {
-    format!("@ 60 SOA ns hostmaster {serial} 2 3 4 5\n@ 60 NS ns\n@ 60 NS ns.example.com.\nns 60 A 192.0.2.53\n{more}\n")
+    format!(
+        "@ 60 SOA ns hostmaster {serial} 2 3 4 5\n@ 60 NS ns\n@ 60 NS ns.example.com.\nns 60 A 192.0.2.53\n{more}\n"
+    )
 }
 
 /// A chain of these directives, and behind it one that says NOTIMP.
@@ -79,7 +81,8 @@ fn answers_with_records_name_the_servers_of_the_zone() {
 #[test]
 fn an_alias_is_followed_to_where_another_block_answers() {
     let folder = tempfile::tempdir().unwrap();
-    let aliases = "there 60 CNAME www.b.example.\ngone 60 CNAME none.b.example.\naway 60 CNAME www.c.example.";
+    let aliases =
+        "there 60 CNAME www.b.example.\ngone 60 CNAME none.b.example.\naway 60 CNAME www.c.example.";
     fs::write(folder.path().join("a"), zone(1, aliases)).unwrap();
     fs::write(folder.path().join("b"), zone(1, "www 60 A 192.0.2.2")).unwrap();
     let name = |text: &str| -> NameBuf { text.parse().unwrap() };

@@ -3,7 +3,9 @@
 // Each test file uses its part.
 #![allow(dead_code)]
 
-use cartonym_wire::{Builder, Class, Flags, Hasher, Message, Name, NameBuf, Qname, Rcode, Type, expand_rdata};
+use cartonym_wire::{
+    Builder, Class, Flags, Hasher, Message, Name, NameBuf, Qname, Rcode, Type, expand_rdata,
+};
 use cartonym_zone::master::{NoIncludes, Parser, rdata_to_text};
 use cartonym_zone::{Ask, Outcome, Zone};
 
