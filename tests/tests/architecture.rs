@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("backends", &["registry", "backend-*"]),
     ("backend-*", &["registry", "etcd"]),
     ("plugins", &["plugin", "wire", "plugin-*"]),
+    ("plugin-etcd", &["plugin", "wire", "zone", "etcd"]),
     // Those that serve records use `zone`; those that sign messages of their own, `tsig`.
     ("plugin-*", &["plugin", "wire", "zone", "tsig"]),
     ("testing", &["responder", "plugin", "wire"]),

@@ -15,8 +15,8 @@ use tonic::{Code, ConnectError, Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 use crate::messages::{
-    Authenticate, AuthenticateResponse, Range, RangeResponse, Txn, TxnResponse, WatchCreate, WatchRequest,
-    WatchResponse,
+    Authenticate, AuthenticateResponse, LeaseTimeToLive, LeaseTimeToLiveResponse, Range, RangeResponse, Txn,
+    TxnResponse, WatchCreate, WatchRequest, WatchResponse,
 };
 
 /// Where a cluster is, and how it is talked to.
@@ -106,6 +106,29 @@ pub struct Watch {
     _requests: mpsc::Sender<WatchRequest>,
 }
 
+impl Options {
+    /// Whether a client can be made of them; unlike making one, this needs no runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`].
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.members().map(drop)
+    }
+
+    fn members(&self) -> Result<Vec<(String, Endpoint)>, ConfigError> {
+        if self.endpoints.is_empty() {
+            return Err(ConfigError::Endpoint(String::new(), None));
+        }
+        let tls = self.tls.as_ref().map(tls_config).transpose()?;
+        let member = |text: &String| {
+            let wrong = |error| ConfigError::Endpoint(text.clone(), Some(error));
+            Ok((text.clone(), endpoint(text, tls.as_ref(), self.timeout).map_err(wrong)?))
+        };
+        self.endpoints.iter().map(member).collect()
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -124,16 +147,9 @@ impl Client {
     ///
     /// [`ConfigError`].
     pub fn new(options: &Options) -> Result<Self, ConfigError> {
-        if options.endpoints.is_empty() {
-            return Err(ConfigError::Endpoint(String::new(), None));
-        }
-        let tls = options.tls.as_ref().map(tls_config).transpose()?;
-        let members = options.endpoints.iter().map(|text| {
-            let wrong = |error| ConfigError::Endpoint(text.clone(), Some(error));
-            Ok((text.clone(), endpoint(text, tls.as_ref(), options.timeout).map_err(wrong)?.connect_lazy()))
-        });
+        let members = options.members()?;
         Ok(Self(Arc::new(Inner {
-            members: members.collect::<Result<_, _>>()?,
+            members: members.into_iter().map(|(text, endpoint)| (text, endpoint.connect_lazy())).collect(),
             current: AtomicUsize::new(0),
             credentials: options.credentials.clone(),
             token: Mutex::new(None),
@@ -157,6 +173,15 @@ impl Client {
     /// [`Error`].
     pub async fn txn(&self, txn: Txn) -> Result<TxnResponse, Error> {
         self.call("/etcdserverpb.KV/Txn", txn).await
+    }
+
+    /// Asks how long a lease still lasts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`].
+    pub async fn lease_time_to_live(&self, id: i64) -> Result<LeaseTimeToLiveResponse, Error> {
+        self.call("/etcdserverpb.Lease/LeaseTimeToLive", LeaseTimeToLive { id }).await
     }
 
     /// Begins a watch.

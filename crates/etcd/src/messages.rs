@@ -257,6 +257,26 @@ pub enum EventKind {
 }
 
 #[derive(Clone, PartialEq, Message)]
+pub(crate) struct LeaseTimeToLive {
+    #[prost(int64, tag = "1")]
+    pub(crate) id: i64,
+}
+
+/// What is left of a lease.
+#[derive(Clone, PartialEq, Message)]
+pub struct LeaseTimeToLiveResponse {
+    /// From whom, and when.
+    #[prost(message, optional, tag = "1")]
+    pub header: Option<Header>,
+    /// Seconds until it ends unless it is kept alive; -1 if it has ended.
+    #[prost(int64, tag = "3")]
+    pub ttl: i64,
+    /// Seconds for which it was granted.
+    #[prost(int64, tag = "4")]
+    pub granted_ttl: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
 pub(crate) struct Authenticate {
     #[prost(string, tag = "1")]
     pub(crate) name: String,

@@ -13,6 +13,7 @@ pub use cartonym_plugin_cache as cache;
 pub use cartonym_plugin_chaos as chaos;
 pub use cartonym_plugin_debug as debug;
 pub use cartonym_plugin_errors as errors;
+pub use cartonym_plugin_etcd as etcd;
 pub use cartonym_plugin_file as file;
 pub use cartonym_plugin_forward as forward;
 pub use cartonym_plugin_header as header;
@@ -65,6 +66,7 @@ pub fn standard() -> Plugins {
         .with::<file::FileDirective>()
         .with::<auto::Auto>()
         .with::<secondary::Secondary>()
+        .with::<etcd::EtcdRecords>()
         .with::<loops::Loop>()
         .with::<forward::Forward>()
         .with::<whoami::Whoami>()

@@ -136,6 +136,23 @@ impl<'b> Builder<'b> {
         }
     }
 
+    /// Replaces the TTL of each record so far.
+    pub fn map_ttls(&mut self, mut map: impl FnMut(Ttl) -> Ttl) {
+        let [questions, records @ ..] = self.counts;
+        let mut at = HEADER_LEN;
+        for _ in 0..questions {
+            let Some(end) = skip_name(self.as_bytes(), at) else { return };
+            at = end + 4;
+        }
+        for _ in 0..records.into_iter().map(u32::from).sum() {
+            let Some(ttl_at) = skip_name(self.as_bytes(), at).map(|end| end + 4) else { return };
+            let field = self.buf.get_mut(ttl_at..self.len).and_then(|rest| rest.first_chunk_mut::<6>());
+            let Some([ttl @ .., high, low]) = field else { return };
+            at = ttl_at + 6 + usize::from(u16::from_be_bytes([*high, *low]));
+            *ttl = map(Ttl::from_secs(u32::from_be_bytes(*ttl))).as_secs().to_be_bytes();
+        }
+    }
+
     /// Changes the flags; [`Builder::finish`] writes them.
     pub fn set_flags(&mut self, flags: Flags) {
         self.flags = flags;
@@ -346,6 +363,17 @@ fn tag(name: &Name) -> u8 {
     last.copied().unwrap_or_default().to_ascii_lowercase()
 }
 
+/// Where the name at `at` ends.
+fn skip_name(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match usize::from(*bytes.get(at)?) {
+            0 => return Some(at + 1),
+            0xC0.. => return Some(at + 2),
+            len => at += 1 + len,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -462,5 +490,21 @@ mod tests {
             let record = record.unwrap();
             assert_eq!(NameBuf::expand(&buf[..len], record.rdata_start).unwrap().0, *target);
         }
+    }
+
+    #[test]
+    fn the_ttl_of_each_record_can_be_replaced() {
+        let mut buf = [0; 512];
+        let mut builder = Builder::new(&mut buf, 7, Flags::QR, 512);
+        builder.question(&question("www.example.")).unwrap();
+        for (section, secs) in [(Section::Answer, 5), (Section::Answer, 6), (Section::Additional, 7)] {
+            let (owner, ttl) = (name("a.www.example."), Ttl::from_secs(secs));
+            builder.record(section, &owner, Type::A, Class::IN, ttl, &[192, 0, 2, 1]).unwrap();
+        }
+        builder.map_ttls(|ttl| Ttl::from_secs(10 * ttl.as_secs()));
+        let len = builder.finish();
+        let message = Message::new(&buf[..len]).unwrap();
+        let ttls: Vec<_> = message.records().map(|record| record.unwrap().ttl().as_secs()).collect();
+        assert_eq!(ttls, [50, 60, 70]);
     }
 }

@@ -1,0 +1,158 @@
+//! The plugin: one look at a table for nearly every query.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use cartonym_plugin::corefile::Error;
+use cartonym_plugin::metrics::Kind;
+use cartonym_plugin::{
+    BoxFuture, Configure, Fallthrough, Metrics, Place, Plugin, Query, Response, Setup, Step,
+};
+use cartonym_wire::{Builder, Class, Rcode, Type};
+use cartonym_zone::{Ask, Outcome, Zone};
+
+use crate::answer::{has_star, leads_to};
+use crate::follow::follow;
+use crate::lifetime::resolve;
+use crate::options::Options;
+use crate::view::{Counts, View};
+
+/// Answers what etcd holds in SkyDNS's layout, from memory.
+#[derive(Clone, Debug)]
+pub struct EtcdRecords {
+    pub(crate) view: Arc<View>,
+    pub(crate) fallthrough: Fallthrough,
+}
+
+impl EtcdRecords {
+    /// As options say. Those that say the same share what is known.
+    pub fn new(options: Options) -> EtcdRecords {
+        EtcdRecords { view: View::of(options.source), fallthrough: options.fallthrough }
+    }
+
+    /// Writes the answer that a zone has.
+    pub(crate) fn write(
+        &self,
+        zone: &Zone,
+        query: &Query<'_>,
+        is_question: bool,
+        out: &mut Builder<'_>,
+    ) -> Rcode {
+        let ask = Ask { qtype: query.qtype(), random: query.random(), is_question };
+        let outcome = zone.answer(query.qname(), ask, out);
+        if self.view.has_moments.load(Relaxed) {
+            let (now, bounds) = (query.now(), self.view.source.bounds);
+            out.map_ttls(|ttl| resolve(ttl, now, bounds));
+        }
+        match outcome {
+            Outcome::Written(rcode) => rcode,
+            // None is ever put in.
+            Outcome::Alias(_) => Rcode::SERVFAIL,
+        }
+    }
+
+    #[cold]
+    fn defer(&self, query: &Query<'_>) -> Step {
+        Step::defer(self.clone().answer_later(query.to_owned()))
+    }
+}
+
+impl Plugin for EtcdRecords {
+    fn name(&self) -> &'static str {
+        "etcd"
+    }
+
+    fn answer(&self, query: &mut Query<'_>, response: &mut Response<'_>) -> Step {
+        if query.qclass() != Class::IN {
+            return Step::Next;
+        }
+        let snapshot = self.view.table.load();
+        let Some(zone) = snapshot.find(query.qname(), query.qtype()) else {
+            let is_ours = self.view.source.zones.iter().any(|zone| query.name().is_within(zone));
+            return if is_ours { self.defer(query) } else { Step::Next };
+        };
+        if matches!(query.qtype(), Type::AXFR | Type::IXFR) {
+            response.set_rcode(Rcode::REFUSED);
+            return Step::Answered;
+        }
+        let (mark, flags) = (response.builder().mark(), response.flags());
+        let rcode = self.write(zone, query, query.is_as_asked(), response.builder());
+        let step = match rcode {
+            Rcode::NXDOMAIN if has_star(query.name()) => self.defer(query),
+            Rcode::NXDOMAIN if self.fallthrough.takes(query.name()) => Step::Next,
+            Rcode::NOERROR if self.view.leads_away.load(Relaxed) && leads_away(response, zone, query) => {
+                self.defer(query)
+            }
+            rcode => {
+                response.set_rcode(rcode);
+                return Step::Answered;
+            }
+        };
+        response.builder().rewind(mark);
+        response.builder().set_flags(flags);
+        step
+    }
+
+    fn ready(&self) -> bool {
+        self.view.is_loaded()
+    }
+
+    fn background(self: Arc<Self>) -> Option<BoxFuture<'static, ()>> {
+        Some(Box::pin(follow(Arc::clone(&self.view))))
+    }
+}
+
+fn leads_away(response: &mut Response<'_>, zone: &Zone, query: &Query<'_>) -> bool {
+    response.message().is_some_and(|message| leads_to(message, zone.origin(), query).is_some())
+}
+
+impl Configure for EtcdRecords {
+    const NAME: &'static str = "etcd";
+    const PLACE: Place = Place::After("secondary");
+
+    fn configure(setup: &mut Setup<'_>) -> Result<(), Error> {
+        for directive in setup.directives() {
+            let etcd = EtcdRecords::new(Options::of(directive, setup)?);
+            if setup.shared.get::<Shown>().is_new(&etcd.view) {
+                show(&etcd.view, &setup.metrics());
+            }
+            setup.plugin(etcd);
+        }
+        Ok(())
+    }
+}
+
+/// The views whose numbers are told already.
+#[derive(Default)]
+struct Shown(Mutex<Vec<Weak<View>>>);
+
+impl Shown {
+    fn is_new(&self, view: &Arc<View>) -> bool {
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !shown.iter().any(|there| there.as_ptr() == Arc::as_ptr(view));
+        shown.push(Arc::downgrade(view));
+        is_new
+    }
+}
+
+fn show(view: &Arc<View>, metrics: &Metrics) {
+    type Read = fn(&Counts) -> f64;
+    let families: [(_, _, Read); 4] = [
+        ("cartonym_etcd_keys", "Keys that are answered from.", |counts| counts.keys.load(Relaxed) as f64),
+        ("cartonym_etcd_malformed_keys", "Keys whose value cannot be read.", |counts| {
+            counts.malformed.load(Relaxed) as f64
+        }),
+        ("cartonym_etcd_revision", "etcd's revision that DNS answers from.", |counts| {
+            counts.revision.load(Relaxed) as f64
+        }),
+        ("cartonym_etcd_connected", "Whether etcd is followed; what is known stays if not.", |counts| {
+            counts.is_connected.load(Relaxed).into()
+        }),
+    ];
+    let path = view.source.prefix.escape_ascii().to_string();
+    let zones = view.source.zones.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    for (name, help, read) in families {
+        let (view, labels) = (Arc::clone(view), [("path", path.clone()), ("zones", zones.clone())]);
+        metrics.read(name, help, Kind::Gauge, move |samples| samples.add(&labels, read(&view.counts)));
+    }
+}
