@@ -28,8 +28,6 @@ pub(crate) struct Compiled {
     pub(crate) wakes: Vec<(u64, i64)>,
     /// Whether a TTL ends at a moment.
     pub(crate) has_moments: bool,
-    /// Whether a CNAME leads out of the zone.
-    pub(crate) leads_away: bool,
 }
 
 impl Compiler<'_> {
@@ -96,7 +94,6 @@ impl Compiler<'_> {
             .iter()
             .filter_map(|entry| Some((*entry, entry.alias().filter(|host| !host.is_within(name))?)))
             .collect();
-        made.leads_away |= with.iter().any(|(_, host)| !host.is_within(self.zone));
         let policy = if with.len() > 1 { Policy::One } else { Policy::All };
         let mut set = self.set(Type::CNAME, policy, with.iter().map(|(entry, _)| *entry), made);
         for (entry, host) in with {
@@ -269,7 +266,7 @@ fn is_reverse(name: &Name) -> bool {
 /// In seconds, of an entry that says nothing of it.
 const DEFAULT_TTL: u32 = 300;
 /// In seconds; how long resolvers remember that there is nothing.
-const SOA_TTL: u32 = 30;
+pub(crate) const SOA_TTL: u32 = 30;
 /// Octets of a record without its data.
 const HEADER: usize = 12;
 /// Octets of a set: less than a message has, and than a zone takes.

@@ -7,11 +7,13 @@ use cartonym_plugin::corefile::Error;
 use cartonym_plugin::metrics::Kind;
 use cartonym_plugin::{
     BoxFuture, Configure, Fallthrough, Metrics, Place, Plugin, Query, Response, Setup, Step,
+    follow as follow_alias,
 };
-use cartonym_wire::{Builder, Class, Rcode, Type};
+use cartonym_wire::{Class, Rcode, Section, Ttl, Type};
 use cartonym_zone::{Ask, Outcome, Zone};
 
-use crate::answer::{has_star, leads_to};
+use crate::answer::{has_star, is_nothing};
+use crate::compile::SOA_TTL;
 use crate::follow::follow;
 use crate::lifetime::resolve;
 use crate::options::Options;
@@ -36,18 +38,27 @@ impl EtcdRecords {
         zone: &Zone,
         query: &Query<'_>,
         is_question: bool,
-        out: &mut Builder<'_>,
-    ) -> Rcode {
-        let ask = Ask { qtype: query.qtype(), random: query.random(), is_question };
-        let outcome = zone.answer(query.qname(), ask, out);
+        response: &mut Response<'_>,
+    ) -> Step {
+        if query.qtype() == Type::SOA {
+            return write_soa(zone, response);
+        }
+        let (qtype, random) = (query.qtype(), query.random());
+        let ask = Ask { qtype, random, is_question, name_servers: false };
+        response.set_rcode(Rcode::NOERROR);
+        let outcome = zone.answer(query.qname(), ask, response.builder());
         if self.view.has_moments.load(Relaxed) {
             let (now, bounds) = (query.now(), self.view.source.bounds);
-            out.map_ttls(|ttl| resolve(ttl, now, bounds));
+            response.builder().map_ttls(|ttl| resolve(ttl, now, bounds));
         }
         match outcome {
-            Outcome::Written(rcode) => rcode,
+            Outcome::Written(rcode) => {
+                response.set_rcode(rcode);
+                Step::Answered
+            }
+            Outcome::Onward(target) => follow_alias(query, response, &target),
             // None is ever put in.
-            Outcome::Alias(_) => Rcode::SERVFAIL,
+            Outcome::Alias(_) => Step::Next,
         }
     }
 
@@ -76,18 +87,16 @@ impl Plugin for EtcdRecords {
             return Step::Answered;
         }
         let (mark, flags) = (response.builder().mark(), response.flags());
-        let rcode = self.write(zone, query, query.is_as_asked(), response.builder());
-        let step = match rcode {
-            Rcode::NXDOMAIN if has_star(query.name()) => self.defer(query),
-            Rcode::NXDOMAIN if self.fallthrough.takes(query.name()) => Step::Next,
-            Rcode::NOERROR if self.view.leads_away.load(Relaxed) && leads_away(response, zone, query) => {
-                self.defer(query)
-            }
-            rcode => {
-                response.set_rcode(rcode);
-                return Step::Answered;
-            }
+        let step = self.write(zone, query, query.is_as_asked(), response);
+        if !is_nothing(response) {
+            return step;
+        }
+        let step = match query.name() {
+            name if has_star(name) => self.defer(query),
+            name if self.fallthrough.takes(name) => Step::Next,
+            _ => return step,
         };
+        response.set_rcode(Rcode::NOERROR);
         response.builder().rewind(mark);
         response.builder().set_flags(flags);
         step
@@ -102,8 +111,15 @@ impl Plugin for EtcdRecords {
     }
 }
 
-fn leads_away(response: &mut Response<'_>, zone: &Zone, query: &Query<'_>) -> bool {
-    response.message().is_some_and(|message| leads_to(message, zone.origin(), query).is_some())
+/// The zone's SOA answers for every name in it, there or not, as in CoreDNS.
+fn write_soa(zone: &Zone, response: &mut Response<'_>) -> Step {
+    response.set_authoritative(true);
+    response.set_rcode(Rcode::NOERROR);
+    if let Some((rdata, _)) = zone.soa() {
+        // Where it does not fit, TC says so.
+        let _ = response.record(Section::Answer, zone.origin(), Type::SOA, Ttl::from_secs(SOA_TTL), rdata);
+    }
+    Step::Answered
 }
 
 impl Configure for EtcdRecords {

@@ -29,9 +29,8 @@ pub(crate) struct View {
     pub(crate) turn: tokio::sync::Mutex<Progress>,
     /// Whether everything has been read once.
     loaded: watch::Sender<bool>,
-    /// Whether there ever was a TTL that ends at a moment; and a CNAME that leads out of its zone.
+    /// Whether there ever was a TTL that ends at a moment.
     pub(crate) has_moments: AtomicBool,
-    pub(crate) leads_away: AtomicBool,
     pub(crate) counts: Counts,
 }
 
@@ -78,7 +77,6 @@ impl View {
             turn: tokio::sync::Mutex::default(),
             loaded: watch::Sender::new(false),
             has_moments: AtomicBool::new(false),
-            leads_away: AtomicBool::new(false),
             counts: Counts::default(),
             source,
         });
@@ -102,7 +100,7 @@ impl View {
         let names: HashSet<BoxedName> = state.store.names().cloned().collect();
         let snapshot = self.rebuild(Snapshot::new(self.table.hasher()), &mut state, &names, now);
         let before = std::mem::replace(&mut *self.state.lock(), state);
-        self.publish(snapshot);
+        self.table.publish(snapshot);
         self.loaded.send_replace(true);
         drop(before);
     }
@@ -130,7 +128,7 @@ impl View {
         let mut state = self.state.lock();
         let snapshot = self.rebuild(Snapshot::clone(&self.table.load()), &mut state, changed, now);
         drop(state);
-        self.publish(snapshot);
+        self.table.publish(snapshot);
     }
 
     /// Reads or changes what is known of leases.
@@ -171,7 +169,6 @@ impl View {
                 let made = compiler.name(name, &state.store);
                 put(&mut edit, name, &made);
                 self.has_moments.fetch_or(made.has_moments, Relaxed);
-                self.leads_away.fetch_or(made.leads_away, Relaxed);
                 wakes.extend(made.wakes);
             }
             snapshot = snapshot.with(Arc::new(edit.finish()));
@@ -180,10 +177,6 @@ impl View {
         self.counts.keys.store(state.store.len(), Relaxed);
         self.counts.malformed.store(state.store.malformed(), Relaxed);
         snapshot
-    }
-
-    fn publish(&self, snapshot: Snapshot) {
-        self.table.publish(snapshot);
     }
 
     fn compiler<'a>(&self, zone: &'a Name, leases: &'a Leases, now: u64) -> Compiler<'a> {

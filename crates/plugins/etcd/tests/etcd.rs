@@ -89,6 +89,8 @@ async fn keys_are_answered_as_skydns_has_them() {
     weights.sort();
     assert_eq!(weights, ["21", "7", "71"]);
     assert_eq!(svc.additional().len(), 3);
+    let soa = served.answers("nothing.skydns.test. SOA").join("");
+    assert!(soa.starts_with("skydns.test. 30 SOA ns.dns.skydns.test. hostmaster.skydns.test. "), "{soa}");
     assert_eq!(served.ask("nothing.skydns.test. A").to_string().lines().next(), Some("NXDOMAIN aa"));
     assert_eq!(served.ask("svc.skydns.test. AAAA").to_string().lines().next(), Some("NOERROR aa"));
 
