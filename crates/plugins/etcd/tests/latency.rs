@@ -3,6 +3,7 @@
 //! `cargo test -p cartonym-plugin-etcd --test latency -- --nocapture` prints the figures.
 
 #![allow(clippy::disallowed_methods, reason = "a test waits for another program")]
+#![allow(clippy::print_stdout, reason = "figures are for people")]
 
 mod common;
 
