@@ -58,7 +58,7 @@ impl Chain {
         let place = Cell::new(from);
         guard(|| self.walk(query, response, care, &place)).unwrap_or_else(|| {
             response.builder().rewind(mark);
-            self.panicked(&place, response, care);
+            self.panicked(&place, query, response, care);
             Progress::Answered
         })
     }
@@ -67,7 +67,7 @@ impl Chain {
     pub(crate) fn finish(&self, at: usize, query: &Query<'_>, response: &mut Response<'_>, care: Care<'_>) {
         let place = Cell::new(at);
         if guard(|| self.show(at, query, response, care, &place)).is_none() {
-            self.panicked(&place, response, care);
+            self.panicked(&place, query, response, care);
         }
     }
 
@@ -120,10 +120,13 @@ impl Chain {
         }
     }
 
+    /// Fails the query, and shows that to the plugins before the one that panicked.
     #[cold]
-    fn panicked(&self, place: &Cell<usize>, response: &mut Response<'_>, care: Care<'_>) {
+    fn panicked(&self, place: &Cell<usize>, query: &Query<'_>, response: &mut Response<'_>, care: Care<'_>) {
         care.faults.note(self.name_at(place.get()), |fault| fault.panics += 1);
         fail(response, Rcode::SERVFAIL, Some(Ede::OTHER));
+        // Each that panics over this is before the one that did last, so there is an end.
+        self.finish(place.get(), query, response, care);
     }
 
     /// The name of the plugin at a place.

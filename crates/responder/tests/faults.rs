@@ -1,13 +1,13 @@
 //! A plugin that does not keep the contract costs its own queries, and is named.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cartonym_plugin::{Plugin, Query, Response, Resumed, Step};
 use cartonym_responder::{Chain, Fault, Limits, Moment, Responder, Scratch, Verdict};
 use cartonym_testing::{Answer, Ask, Canned, Tester};
-use cartonym_wire::{Ede, Flags, MAX_MESSAGE_LEN, Name, Opcode, OptionCode};
+use cartonym_wire::{Ede, Flags, MAX_MESSAGE_LEN, Name, Opcode, OptionCode, Rcode};
 
 /// A plugin that does what it says for names below `bad.`, and nothing for others.
 struct Bad {
@@ -82,6 +82,35 @@ fn a_panic_in_a_promise_costs_its_query() {
 fn a_panic_behind_a_promise_costs_its_query() {
     let answer = || Step::defer(async { Resumed::Next });
     costs_its_query(Bad { answer, on_response: || panic!("no"), ..GOOD }, Ede::OTHER, PANICKED);
+}
+
+#[test]
+fn the_plugins_before_one_that_panics_see_what_its_query_came_to() {
+    struct Witness(Arc<Mutex<Vec<Rcode>>>);
+    impl Plugin for Witness {
+        fn name(&self) -> &'static str {
+            "witness"
+        }
+        fn answer(&self, _: &mut Query<'_>, _: &mut Response<'_>) -> Step {
+            Step::Next
+        }
+        fn on_response(&self, _: &Query<'_>, response: &mut Response<'_>) {
+            self.0.lock().unwrap().push(response.rcode());
+        }
+    }
+    let in_answer = || Bad { answer: || panic!("no"), ..GOOD };
+    let in_on_response = || Bad { on_response: || panic!("no"), ..GOOD };
+    for (outer, inner, panics) in
+        [(GOOD, in_answer(), 1), (GOOD, in_on_response(), 1), (in_on_response(), in_answer(), 2)]
+    {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let chain = Chain::new().then(Witness(Arc::clone(&seen))).then(outer).then(inner);
+        let responder = Responder::builder().zone(Name::ROOT, chain).build();
+        let answer = Tester::with(responder.clone()).ask("a.bad. A");
+        assert_eq!(answer.to_string(), "SERVFAIL");
+        assert_eq!(*seen.lock().unwrap(), [Rcode::SERVFAIL]);
+        assert_eq!(responder.faults().by_plugin()["bad"].panics, panics);
+    }
 }
 
 #[test]
