@@ -10,7 +10,7 @@ use cartonym_zone::{RecordTable, Tables};
 use regex::Regex;
 
 use crate::Auto;
-use crate::folder::{Folder, Naming};
+use crate::folder::{Folder, Naming, Shelf};
 
 impl Configure for Auto {
     const NAME: &'static str = "auto";
@@ -19,9 +19,10 @@ impl Configure for Auto {
     fn configure(setup: &mut Setup<'_>) -> Result<(), Error> {
         // Which of the operator's names are asked for is a stranger's to choose: the order is per process.
         let table = Arc::new(RecordTable::new(RandomState::new().hash_one(0)));
+        let shelf = Arc::new(Shelf::new(Arc::clone(&table)));
         let mut folders = Vec::new();
         for directive in setup.directives() {
-            let folder = parse(directive, setup, &table)?;
+            let folder = parse(folders.len(), directive, setup, &shelf)?;
             folder.look();
             folders.push(Arc::new(folder));
         }
@@ -31,7 +32,12 @@ impl Configure for Auto {
     }
 }
 
-fn parse(directive: &Directive, setup: &Setup<'_>, table: &Arc<RecordTable>) -> Result<Folder, Error> {
+fn parse(
+    number: usize,
+    directive: &Directive,
+    setup: &Setup<'_>,
+    shelf: &Arc<Shelf>,
+) -> Result<Folder, Error> {
     let zones = setup.zones_or_block(&directive.args)?;
     let (mut place, mut reload) = (None, RELOAD);
     for entry in directive.block_entries() {
@@ -45,7 +51,7 @@ fn parse(directive: &Directive, setup: &Setup<'_>, table: &Arc<RecordTable>) -> 
         }
     }
     let (path, naming) = place.ok_or_else(|| directive.error("which folder? `directory` is missing"))?;
-    Ok(Folder::new(setup.path(path.as_str()), naming, zones, reload, Arc::clone(table)))
+    Ok(Folder::new(number, setup.path(path.as_str()), naming, zones, reload, Arc::clone(shelf)))
 }
 
 /// Reads `directory DIR [REGEXP TEMPLATE]`.

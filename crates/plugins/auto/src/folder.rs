@@ -16,17 +16,32 @@ use regex::{Captures, Regex};
 /// A folder, and what has been read of it.
 #[derive(Debug)]
 pub(crate) struct Folder {
+    /// Its place among those of its shelf.
+    number: usize,
     path: PathBuf,
     naming: Naming,
     /// Zones that are none of these, nor below one, are not served.
     zones: Vec<NameBuf>,
     /// How often the folder is looked at; once if zero.
     reload: Duration,
-    table: Arc<RecordTable>,
+    shelf: Arc<Shelf>,
     /// Whether the folder could be read at all.
     is_read: AtomicBool,
-    /// What is served, by origin. Held while the folder is looked at, by one thread at a time; no query comes here.
-    served: Mutex<HashMap<NameBuf, File>>,
+}
+
+/// What the folders of a block put their zones on.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    pub(crate) table: Arc<RecordTable>,
+    /// What is served, by origin. Held while a folder is looked at, by one thread at a time; no query comes here.
+    served: Mutex<HashMap<NameBuf, Served>>,
+}
+
+/// A zone that is served: from this file of the folder of this number.
+#[derive(Debug)]
+struct Served {
+    folder: usize,
+    file: File,
 }
 
 /// From a file's name to its zone's.
@@ -52,14 +67,14 @@ struct File {
 
 impl Folder {
     pub(crate) fn new(
+        number: usize,
         path: PathBuf,
         naming: Naming,
         zones: Vec<NameBuf>,
         reload: Duration,
-        table: Arc<RecordTable>,
+        shelf: Arc<Shelf>,
     ) -> Folder {
-        let (is_read, served) = (AtomicBool::new(false), Mutex::default());
-        Folder { path, naming, zones, reload, table, is_read, served }
+        Folder { number, path, naming, zones, reload, shelf, is_read: AtomicBool::new(false) }
     }
 
     pub(crate) fn is_read(&self) -> bool {
@@ -80,7 +95,7 @@ impl Folder {
     /// Costs a look at each file's time, and no reading of those that are as they were. A file with a mistake is read
     /// again each time; what was served for it goes on.
     pub(crate) fn look(&self) {
-        let mut served = self.served.lock();
+        let mut served = self.shelf.served.lock();
         let found = match self.find() {
             Ok(found) => found,
             Err(error) => {
@@ -89,23 +104,31 @@ impl Folder {
             }
         };
         self.is_read.store(true, Ordering::Relaxed);
-        let gone: Vec<_> = served.keys().filter(|origin| !found.contains_key(*origin)).copied().collect();
+        let is_gone =
+            |(origin, from): &(&NameBuf, &Served)| from.folder == self.number && !found.contains_key(*origin);
+        let gone: Vec<_> = served.iter().filter(is_gone).map(|(origin, _)| *origin).collect();
         gone.iter().for_each(|origin| drop(served.remove(origin)));
         let mut new = Vec::new();
         for (origin, file) in found {
             let before = served.get(&origin);
+            if let Some(other) = before.filter(|before| before.folder != self.number) {
+                let (first, path) = (other.file.path.display(), file.path.display());
+                tracing::debug!(zone = %origin, %first, %path, "two files for one zone; the first counts");
+                continue;
+            }
+            let before = before.map(|before| &before.file);
             if before != Some(&file)
                 && let Some(zone) = self.read(&origin, &file, before)
             {
                 new.extend(zone);
-                served.insert(origin, file);
+                served.insert(origin, Served { folder: self.number, file });
             }
         }
         if gone.is_empty() && new.is_empty() {
             return;
         }
         tracing::info!(folder = %self.path.display(), read = new.len(), gone = gone.len(), "zones");
-        self.table.change(|snapshot| {
+        self.shelf.table.change(|snapshot| {
             let snapshot = gone.iter().fold(snapshot, |snapshot, origin| snapshot.without(origin));
             new.into_iter().fold(snapshot, |snapshot, zone| snapshot.with(zone))
         });
@@ -113,12 +136,12 @@ impl Folder {
 
     /// The zone of a file, unless that version of it is served already; nothing where the file is wrong.
     fn read(&self, origin: &Name, file: &File, before: Option<&File>) -> Option<Option<Arc<Zone>>> {
-        match load(&file.path, origin, self.table.hasher()) {
+        match load(&file.path, origin, self.shelf.table.hasher()) {
             Ok((zone, report)) => {
                 for finding in &report.findings {
                     tracing::warn!(zone = %origin, "{finding}");
                 }
-                let snapshot = self.table.load();
+                let snapshot = self.shelf.table.load();
                 let serial = snapshot.zone(origin).and_then(|served| served.soa()).map(|(_, serial)| serial);
                 let is_other = before.is_none_or(|before| before.path != file.path);
                 let is_new = is_other || serial != zone.soa().map(|(_, serial)| serial);
@@ -163,6 +186,12 @@ impl Folder {
             found.insert(origin, File { path, changed: metadata.modified().ok(), len: metadata.len() });
         }
         Ok(())
+    }
+}
+
+impl Shelf {
+    pub(crate) fn new(table: Arc<RecordTable>) -> Shelf {
+        Shelf { table, served: Mutex::default() }
     }
 }
 

@@ -100,6 +100,31 @@ async fn zones_appear_change_and_disappear_with_their_files() {
     watching.abort();
 }
 
+#[tokio::test]
+async fn what_goes_from_one_folder_is_served_from_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |file: &str| folder.path().join(file);
+    fs::create_dir(path("one")).unwrap();
+    fs::create_dir(path("two")).unwrap();
+    for (file, last) in [("one/db.a.example", 1), ("two/db.a.example", 2), ("two/db.b.example", 3)] {
+        fs::write(path(file), zone(1, last)).unwrap();
+    }
+    let directives = ["one", "two"].map(|folder| format!("auto {{\ndirectory {folder}\nreload 20ms\n}}\n"));
+    let chain = chain(folder.path(), &directives.concat());
+    let tester = Tester::new(chain.clone());
+    assert_eq!(["a.example.", "b.example."].map(|zone| www(&tester, zone)), ["1", "3"]);
+    let watching = tokio::spawn(chain.plugins()[0].clone().background().unwrap());
+    fs::remove_file(path("one/db.a.example")).unwrap();
+    for _ in 0..2000 {
+        if www(&tester, "a.example.") == "2" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(["a.example.", "b.example."].map(|zone| www(&tester, zone)), ["2", "3"]);
+    watching.abort();
+}
+
 #[test]
 fn mistakes_are_at_their_words() {
     let error = |directive| configure::<Auto>(directive).unwrap_err();
