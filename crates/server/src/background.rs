@@ -46,12 +46,16 @@ impl Background {
         }
     }
 
-    /// Ends what belongs to none of `responders`.
-    pub(crate) fn keep(&self, responders: &[Current]) {
+    /// Ends what belongs to none of `responders`, if these are still all; nothing is started while that is asked.
+    pub(crate) fn keep(&self, responders: &[Current], are_all: impl Fn() -> bool) {
         let responders: Vec<Arc<Responder>> = responders.iter().map(|current| current.load_full()).collect();
         let chains = responders.iter().flat_map(|responder| responder.chains());
         let kept: Vec<Identity> = chains.flat_map(|chain| chain.plugins()).map(identity).collect();
-        self.tasks.lock().retain(|identity, task| {
+        let mut tasks = self.tasks.lock();
+        if !are_all() {
+            return;
+        }
+        tasks.retain(|identity, task| {
             let keeps = kept.contains(identity);
             if !keeps {
                 task.future.abort();

@@ -116,13 +116,17 @@ impl Service {
         let responder = self.responder.load();
         let answer = DESK.with_borrow_mut(|Desk { pen: Pen { output, scratch, moments, .. }, .. }| {
             moments.tick();
-            match responder.respond(scratch, message, client, moments.next(), output) {
+            let answer = match responder.respond(scratch, message, client, moments.next(), output) {
                 Verdict::Send(len) => {
                     output.get(..len).map_or(Answer::Never, |said| Answer::Now(said.to_vec()))
                 }
                 Verdict::Drop => Answer::Never,
                 Verdict::Wait(suspended) => Answer::Later(suspended),
+            };
+            if scratch.is_timed() {
+                responder.took(scratch, moments.elapsed());
             }
+            answer
         });
         match answer {
             Answer::Now(_) => traffic.sent = 1,
@@ -502,7 +506,7 @@ impl Pen {
 }
 
 /// Waits for a reply, and says how long that took.
-async fn resume(mut suspended: Box<Suspended>, deadline: Duration) -> Reply {
+pub(crate) async fn resume(mut suspended: Box<Suspended>, deadline: Duration) -> Reply {
     let timer = suspended.timer();
     let reply = suspended.resume(sleep(deadline)).await;
     if let Some(timer) = timer {
@@ -544,7 +548,7 @@ const INPUT: usize = 16 * 1024;
 /// Octets answered at once: a whole queue, and one message more.
 const OUTPUT: usize = 64 * 1024 + PREFIX + LONGEST;
 /// Octets that a client takes in [`Limits::stall`], or it has stalled.
-const FAIR_PART: usize = 4096;
+pub(crate) const FAIR_PART: usize = 4096;
 
 #[cfg(test)]
 mod tests;

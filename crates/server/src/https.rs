@@ -4,8 +4,9 @@
 //! request, for each request's body, and between requests, and by a number of requests at once.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use cartonym_plugin::{BoxFuture, Client};
@@ -14,8 +15,8 @@ use cartonym_wire::{HEADER_LEN, Message};
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::rt::Executor;
 use hyper::service::service_fn;
@@ -25,9 +26,9 @@ use hyper_util::server::conn::auto::Builder;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
+use tokio::time::{Duration, Instant, sleep_until, timeout};
 
-use crate::connection::{Answer, LONGEST, Service};
+use crate::connection::{Answer, FAIR_PART, LONGEST, Service, resume};
 use crate::connections::Place;
 use crate::life::Life;
 use crate::limits::Limits;
@@ -46,14 +47,29 @@ pub(crate) struct Guest {
 struct Pace {
     /// Whether a request has come.
     spoken: bool,
-    /// Requests in progress.
+    /// Requests in progress: whose end has not come, or whose response the client has not taken.
     open: usize,
+    /// Requests that have been read, and wait for their response.
+    asked: usize,
+    /// Octets of responses that the client has not taken.
+    queued: usize,
     /// When the last request ended.
     active: Instant,
+    /// When the client last took a part of what is ready for it, while there is more.
+    blocked: Instant,
 }
 
 /// A request in progress.
-struct Stay<'a>(&'a Guest);
+struct Stay(Arc<Guest>);
+
+/// A request that waits for its response; who has one keeps the place.
+struct Asked<'a>(&'a Guest);
+
+/// A response's message, which the client takes part by part.
+struct Said {
+    rest: Bytes,
+    stay: Stay,
+}
 
 /// Hands the tasks of HTTP/2 to the connection's own, which ends them when it ends.
 #[derive(Clone)]
@@ -70,11 +86,11 @@ where
     let http = http(Crew(crew), &guest.service.limits);
     let answering = service_fn(|request| {
         let guest = Arc::clone(&guest);
-        async move { Ok::<_, Infallible>(guest.answer(request).await) }
+        async move { Ok::<_, Infallible>(Guest::answer(guest, request).await) }
     });
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), answering));
     let mut running = FuturesUnordered::new();
-    let mut timer = pin!(sleep_until(guest.due()));
+    let mut timer = pin!(sleep_until(guest.look()));
     let (mut serving, mut ending) = (true, false);
     loop {
         tokio::select! {
@@ -91,7 +107,7 @@ where
                 connection.as_mut().graceful_shutdown();
             }
             () = timer.as_mut() => match guest.due() {
-                due if due > Instant::now() => timer.as_mut().reset(due),
+                due if due > Instant::now() => timer.as_mut().reset(guest.look()),
                 _ if ending => return,
                 _ => {
                     // Says goodbye, and does not wait long to be heard.
@@ -120,15 +136,17 @@ fn http(crew: Crew, limits: &Limits) -> Builder<Crew> {
 impl Guest {
     /// A client that was accepted at `born`.
     pub(crate) fn new(client: Client, place: Place, service: Arc<Service>, born: Instant) -> Guest {
-        let pace = Mutex::new(Pace { spoken: false, open: 0, active: born });
+        let pace =
+            Mutex::new(Pace { spoken: false, open: 0, asked: 0, queued: 0, active: born, blocked: born });
         Guest { client, place, service, born, pace }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let _stay = Stay::begin(self);
-        match self.try_answer(request).await {
-            Ok(message) => found(message),
-            Err(status) => refused(status),
+    async fn answer(guest: Arc<Guest>, request: Request<Incoming>) -> Response<Said> {
+        let stay = Stay::begin(Arc::clone(&guest));
+        match guest.try_answer(request).await {
+            Ok(message) if guest.has_room(message.len()) => found(message, stay),
+            Ok(_) => refused(StatusCode::SERVICE_UNAVAILABLE, stay),
+            Err(status) => refused(status, stay),
         }
     }
 
@@ -140,10 +158,11 @@ impl Guest {
         if query.len() < HEADER_LEN || query.get(2).is_none_or(|flags| flags & 0x80 != 0) {
             return Err(StatusCode::BAD_REQUEST);
         }
+        let _asked = Asked::begin(self);
         match self.service.answer(&query, self.client) {
             Answer::Now(message) => Ok(message),
             Answer::Never => Err(StatusCode::INTERNAL_SERVER_ERROR),
-            Answer::Later(suspended) => match suspended.resume(sleep(limits.deadline)).await {
+            Answer::Later(suspended) => match resume(suspended, limits.deadline).await {
                 Reply::Message(message) => Ok(message),
                 Reply::Nothing => Err(StatusCode::INTERNAL_SERVER_ERROR),
                 // One request has one response: a transfer that needs more is for TCP and TLS.
@@ -155,13 +174,26 @@ impl Guest {
         }
     }
 
+    /// Whether so many octets more may wait for the client; one message always may.
+    fn has_room(&self, len: usize) -> bool {
+        let queued = self.pace.lock().queued;
+        queued == 0 || queued + len <= self.service.limits.queued
+    }
+
+    /// When to see whether the client's time is up: what happens may bring its end nearer, and wakes nobody.
+    fn look(&self) -> Instant {
+        let limits = &self.service.limits;
+        let often = limits.idle.min(limits.stall).max(OFTEN);
+        self.due().min(Instant::now() + often)
+    }
+
     /// When the client's time is up, if nothing happens until then.
     fn due(&self) -> Instant {
         let (limits, pace) = (&self.service.limits, self.pace.lock());
         let end = self.born + limits.life;
         let due = match &*pace {
             Pace { spoken: false, .. } => self.born + limits.first_message,
-            // A client that takes no answers asks no more either, and so is idle.
+            Pace { queued: 1.., blocked, .. } => *blocked + limits.stall,
             Pace { open: 0, active, .. } => *active + limits.idle,
             // Each request has its own end.
             _ => end,
@@ -170,24 +202,92 @@ impl Guest {
     }
 }
 
-impl<'a> Stay<'a> {
-    fn begin(guest: &'a Guest) -> Stay<'a> {
+impl Stay {
+    fn begin(guest: Arc<Guest>) -> Stay {
         let mut pace = guest.pace.lock();
         pace.spoken = true;
         pace.open += 1;
-        guest.place.busy();
+        drop(pace);
         Stay(guest)
     }
 }
 
-impl Drop for Stay<'_> {
+impl Drop for Stay {
     fn drop(&mut self) {
         let mut pace = self.0.pace.lock();
         pace.active = Instant::now();
         pace.open -= 1;
-        if pace.open == 0 {
-            self.0.place.idle_since(pace.active.into_std());
+    }
+}
+
+impl<'a> Asked<'a> {
+    fn begin(guest: &'a Guest) -> Asked<'a> {
+        guest.pace.lock().asked += 1;
+        guest.place.busy();
+        Asked(guest)
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        let mut pace = self.0.pace.lock();
+        pace.asked -= 1;
+        if pace.asked == 0 {
+            self.0.place.idle_since(Instant::now().into_std());
         }
+    }
+}
+
+impl Said {
+    fn new(message: Bytes, stay: Stay) -> Said {
+        let mut pace = stay.0.pace.lock();
+        if pace.queued == 0 {
+            pace.blocked = Instant::now();
+        }
+        pace.queued += message.len();
+        drop(pace);
+        Said { rest: message, stay }
+    }
+
+    /// The client has taken so many octets.
+    fn taken(&self, len: usize) {
+        let mut pace = self.stay.0.pace.lock();
+        pace.queued -= len;
+        pace.blocked = Instant::now();
+    }
+}
+
+impl Body for Said {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    /// The next part: HTTP/2 asks for one only when the client has taken the one before.
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        let len = self.rest.len().min(FAIR_PART);
+        let part = self.rest.split_to(len);
+        self.taken(len);
+        Poll::Ready(Some(Ok(Frame::data(part))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
+}
+
+impl Drop for Said {
+    fn drop(&mut self) {
+        // A client that gives requests up has not taken anything.
+        self.stay.0.pace.lock().queued -= self.rest.len();
     }
 }
 
@@ -231,9 +331,9 @@ async fn read(request: Request<Incoming>) -> Result<Bytes, StatusCode> {
     }
 }
 
-fn found(message: Vec<u8>) -> Response<Full<Bytes>> {
+fn found(message: Vec<u8>, stay: Stay) -> Response<Said> {
     let age = HeaderValue::from_str(&format!("max-age={}", lifetime(&message)));
-    let mut response = Response::new(Full::new(message.into()));
+    let mut response = Response::new(Said::new(message.into(), stay));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     if let Ok(age) = age {
@@ -242,8 +342,8 @@ fn found(message: Vec<u8>) -> Response<Full<Bytes>> {
     response
 }
 
-fn refused(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::new()));
+fn refused(status: StatusCode, stay: Stay) -> Response<Said> {
+    let mut response = Response::new(Said::new(Bytes::new(), stay));
     *response.status_mut() = status;
     if status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
@@ -273,5 +373,7 @@ const HEADERS: usize = 64;
 const STREAMS: u32 = 32;
 /// Octets of bodies under way.
 const WINDOW: u32 = 64 * 1024;
+/// The client's time is looked at no more often.
+const OFTEN: Duration = Duration::from_millis(10);
 /// How long a client has to hear that the connection ends.
 const FAREWELL: Duration = Duration::from_secs(1);

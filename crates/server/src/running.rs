@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{Shutdown, SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use cartonym_responder::Responder;
@@ -26,6 +27,8 @@ use crate::tls::Tls;
 pub struct Running {
     listeners: Vec<Listening>,
     background: Arc<Background>,
+    /// Changes of who answers, of which only the last ends what nobody holds any more.
+    changes: Arc<AtomicU64>,
     starter: Starter,
     own_runtime: Option<Runtime>,
 }
@@ -51,7 +54,7 @@ impl Running {
     /// A server that serves nothing yet.
     pub(crate) fn new(starter: Starter, own_runtime: Option<Runtime>) -> Running {
         let background = Arc::new(Background::new(starter.runtime.clone()));
-        Running { listeners: Vec::new(), background, starter, own_runtime }
+        Running { listeners: Vec::new(), background, changes: Arc::default(), starter, own_runtime }
     }
 
     /// Serves one more address.
@@ -69,9 +72,10 @@ impl Running {
     /// no responder holds any more are ended when no query can wait for them.
     pub fn replace(&self, listener: usize, responder: Arc<Responder>) -> Option<Arc<Responder>> {
         let listening = self.listeners.get(listener)?;
+        let change = self.begin_change();
         self.background.start(&responder);
         let before = listening.responder.swap(responder);
-        self.forget();
+        self.forget(change);
         Some(before)
     }
 
@@ -94,7 +98,9 @@ impl Running {
     /// [`StartError`], for a new address; all is as before then.
     pub fn update(&mut self, server: Server) -> Result<(), StartError> {
         let places = self.places_of(&server.listeners);
-        let mut opened = self.open_new(&server, &places)?.into_iter();
+        let change = self.begin_change();
+        let opened = self.open_new(&server, &places).inspect_err(|_| self.forget(change))?;
+        let mut opened = opened.into_iter();
         let mut before: Vec<_> = self.listeners.drain(..).map(Some).collect();
         for (place, listener) in places.into_iter().zip(server.listeners) {
             let kept = place.and_then(|place| before.get_mut(place)?.take());
@@ -107,7 +113,7 @@ impl Running {
             self.listeners.extend(kept.or_else(|| opened.next()));
         }
         before.into_iter().flatten().for_each(|gone| self.close(gone));
-        self.forget();
+        self.forget(change);
         Ok(())
     }
 
@@ -149,14 +155,20 @@ impl Running {
         });
     }
 
+    /// From now on, no earlier change ends anything: it does not know what is started next.
+    fn begin_change(&self) -> u64 {
+        self.changes.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
     /// Ends the background futures that no responder holds, once no query can wait for them.
-    fn forget(&self) {
+    fn forget(&self, change: u64) {
         let all: Vec<Current> =
             self.listeners.iter().map(|listening| Arc::clone(&listening.responder)).collect();
-        let (background, deadline) = (Arc::clone(&self.background), self.starter.limits.deadline);
+        let (background, changes) = (Arc::clone(&self.background), Arc::clone(&self.changes));
+        let deadline = self.starter.limits.deadline;
         self.starter.runtime.spawn(async move {
             sleep(deadline).await;
-            background.keep(&all);
+            background.keep(&all, || changes.load(Ordering::SeqCst) == change);
         });
     }
 
@@ -233,7 +245,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.listeners.clear();
         self.starter.connections.abort_all();
-        self.background.keep(&[]);
+        self.background.keep(&[], || true);
         if let Some(runtime) = self.own_runtime.take() {
             runtime.shutdown_background();
         }

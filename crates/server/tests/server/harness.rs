@@ -52,12 +52,12 @@ impl Plugin for Oracle {
     }
 }
 
-/// A plugin with a defect where no one expects it: NOTIFY makes it panic.
+/// A plugin with a defect where no one expects it: NOTIFY makes it panic, and again when that is to be noted.
 struct Defective;
 
 impl Plugin for Defective {
     fn name(&self) -> &'static str {
-        "defective"
+        panic!("asked for when it has panicked");
     }
 
     fn handles(&self, opcode: Opcode) -> bool {

@@ -126,6 +126,61 @@ fn a_client_that_takes_its_time_is_cut_off() {
 }
 
 #[test]
+fn a_client_is_cut_off_when_it_has_been_idle_whatever_else_it_was_allowed() {
+    const SHORT: Duration = Duration::from_millis(200);
+    let limits = Limits { idle: SHORT, first_message: 600 * SHORT, ..Limits::default() };
+    let (running, address, oracle, pem) = serve_https(limits);
+    let mut stream = Visitor::new(&pem).connect(address);
+    write!(stream, "{}host: x\r\n\r\n", get("gate")).unwrap();
+    eventually("it waits", || running.counters().tcp.deferred == 1);
+    // The clock rings while the request is open.
+    std::thread::sleep(2 * SHORT);
+    oracle.gate.add_permits(1);
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).unwrap();
+    assert!(said.starts_with(b"HTTP/1.1 200") && tail(&said) == [192, 0, 2, 1]);
+    eventually("its place is free", || running.counters().connections == 0);
+}
+
+#[test]
+fn a_client_that_takes_no_response_over_http2_is_cut_off() {
+    const SHORT: Duration = Duration::from_millis(100);
+    let (running, address, _, pem) = serve_https(Limits { stall: SHORT, ..Limits::default() });
+    let mut stream = Visitor::new(&pem).speaking(&[b"h2"]).connect(address);
+    let frame = |kind: u8, flags: u8, number: u8, payload: &[u8]| {
+        let head = [0, 0, payload.len() as u8, kind, flags, 0, 0, 0, number];
+        [&head[..], payload].concat()
+    };
+    let path = format!("/dns-query?dns={}", BASE64URL_NOPAD.encode(&query(0, "huge")));
+    // `:method GET`, `:scheme https`, `:authority` and `:path`.
+    let head = [&[0x82, 0x87, 0x01, 1, b'x', 0x04, path.len() as u8][..], path.as_bytes()].concat();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    // SETTINGS_INITIAL_WINDOW_SIZE is 0.
+    stream.write_all(&frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])).unwrap();
+    // The end of the head, and of the request.
+    stream.write_all(&frame(1, 0x05, 1, &head)).unwrap();
+    stream.flush().unwrap();
+    eventually("it was asked", || running.counters().tcp.sent == 1);
+    eventually("its place is free", || running.counters().connections == 0);
+}
+
+#[test]
+fn a_request_whose_end_has_not_come_keeps_no_place() {
+    let limits = Limits { connections: 1, ..Limits::default() };
+    let (running, address, _, pem) = serve_https(limits);
+    let mut dripping = Visitor::new(&pem).connect(address);
+    exchange(&mut dripping, &get("www"), b"");
+    write!(dripping, "POST /dns-query HTTP/1.1\r\nhost: x\r\n{MESSAGE}content-length: 40\r\n\r\n\0").unwrap();
+    dripping.flush().unwrap();
+    // Nothing tells when the head has been read.
+    std::thread::sleep(Duration::from_millis(50));
+    let mut newcomer = Visitor::new(&pem).connect(address);
+    let (head, _) = exchange(&mut newcomer, &get("www"), b"");
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert_eq!(running.counters().evicted, 1);
+}
+
+#[test]
 fn a_request_in_progress_is_answered_before_the_end() {
     let (running, address, oracle, pem) = serve_https(Limits::default());
     let mut stream = Visitor::new(&pem).connect(address);

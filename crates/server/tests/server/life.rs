@@ -251,6 +251,25 @@ fn a_plugins_background_runs_once_and_ends_with_its_last_responder() {
     eventually("the second has ended", || count.load(Ordering::SeqCst) == 0);
 }
 
+#[test]
+fn a_second_update_keeps_what_the_first_did_not_know() {
+    const DEADLINE: Duration = Duration::from_millis(100);
+    let (old, new) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let responder = |count: &Arc<AtomicUsize>| {
+        Responder::builder().zone(Name::ROOT, Chain::new().then(Busy(Arc::clone(count)))).build()
+    };
+    let [stays, comes] = [(); 2].map(|()| free_address());
+    let limits = Limits { deadline: DEADLINE, ..Limits::default() };
+    let server = Server::new().workers(1).limits(limits).listen(stays, responder(&old));
+    let mut running = server.start().unwrap();
+    let next = || Server::new().workers(1).listen(stays, Oracle::new(1).responder());
+    running.update(next()).unwrap();
+    running.update(next().listen(comes, responder(&new))).unwrap();
+    eventually("the first has ended", || old.load(Ordering::SeqCst) == 0);
+    std::thread::sleep(DEADLINE);
+    assert_eq!(new.load(Ordering::SeqCst), 1);
+}
+
 /// An address that nobody has.
 fn free_address() -> SocketAddr {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
