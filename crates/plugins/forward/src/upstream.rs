@@ -160,7 +160,10 @@ impl Upstream {
             None => Box::new(stream),
             Some(Tls { config, name }) => {
                 let connector = TlsConnector::from(Arc::clone(config));
-                Box::new(connector.connect(name.clone(), stream).await?)
+                let connected = connector.connect(name.clone(), stream).await;
+                // What is wrong with a certificate is only in the whole error; answers tell its kind.
+                let address = self.address;
+                Box::new(connected.inspect_err(|error| tracing::debug!(%address, %error, "no TLS"))?)
             }
         })
     }
