@@ -98,6 +98,15 @@ impl Registries {
             if self.find(&settings).is_some() {
                 continue;
             }
+            let last_seen =
+                |settings: &Settings| settings.backend.last_seen().map(|last_seen| last_seen.path.clone());
+            if let Some(path) = last_seen(&settings)
+                && self.all().iter().any(|open| last_seen(&open.settings).as_ref() == Some(&path))
+            {
+                let message =
+                    format!("another registry is kept in {}; `last_seen` names a file", path.display());
+                return Err(OpenError::Directive(directive.error(message)));
+            }
             let is_kept = settings.backend != BackendSettings::Memory;
             if is_kept && self.all().iter().any(|open| open.settings.backend == settings.backend) {
                 let message = format!("the registry in {} is set up otherwise before", settings.backend);

@@ -198,7 +198,7 @@ impl Client {
         self.authorize(&mut request).await?;
         // A member that has lost the others must say so, and not keep silent.
         request.metadata_mut().insert("hasleader", MetadataValue::from_static("true"));
-        let mut grpc = Grpc::new(channel.clone());
+        let mut grpc = Grpc::new(channel.clone()).max_decoding_message_size(MAX_ANSWER);
         let begin = async {
             grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
             let path = PathAndQuery::from_static("/etcdserverpb.Watch/Watch");
@@ -324,9 +324,9 @@ fn endpoint(
         .connect_timeout(timeout)
         .tcp_nodelay(true)
         // A watch is silent for long: this is how a member that is gone is noticed.
-        .http2_keep_alive_interval(Duration::from_secs(5))
-        .keep_alive_timeout(timeout)
-        .keep_alive_while_idle(true);
+        // Not more often than twice the five seconds that etcd takes for an attack, and not without a call.
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(timeout);
     match tls {
         Some(tls) if text.starts_with("https://") => endpoint.tls_config(tls.clone()),
         _ => Ok(endpoint),
@@ -354,7 +354,12 @@ fn is_compacted(status: &Status) -> bool {
 }
 
 fn is_unauthenticated(status: &Status) -> bool {
-    status.code() == Code::Unauthenticated || status.message().contains("invalid auth token")
+    let said = |words| status.message().contains(words);
+    // What etcd says of a pass that it does not know, that is older than a change of its users, or that is missing.
+    status.code() == Code::Unauthenticated
+        || said("invalid auth token")
+        || said("revision of auth store is old")
+        || said("user name is empty")
 }
 
 /// Whether the call was not sent at all.

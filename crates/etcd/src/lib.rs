@@ -6,6 +6,6 @@ mod messages;
 pub use client::{Client, ConfigError, Credentials, Error, Options, Tls, Watch};
 pub use messages::{
     Compare, CompareResult, CompareTarget, DeleteRange, Event, EventKind, Header, KeyValue,
-    LeaseTimeToLiveResponse, Op, Put, Range, RangeResponse, Request, TargetUnion, Txn, TxnResponse,
-    WatchCreate, WatchResponse, prefix_end,
+    LeaseTimeToLiveResponse, Op, OpResponse, Put, Range, RangeResponse, Request, TargetUnion, Txn,
+    TxnResponse, WatchCreate, WatchResponse, prefix_end,
 };

@@ -179,6 +179,9 @@ pub struct Txn {
     /// What is done if they hold.
     #[prost(message, repeated, tag = "2")]
     pub success: Vec<Op>,
+    /// What is done if they do not.
+    #[prost(message, repeated, tag = "3")]
+    pub failure: Vec<Op>,
 }
 
 /// What became of a transaction.
@@ -190,6 +193,17 @@ pub struct TxnResponse {
     /// Whether all conditions held.
     #[prost(bool, tag = "2")]
     pub succeeded: bool,
+    /// What the steps came to, in order.
+    #[prost(message, repeated, tag = "3")]
+    pub responses: Vec<OpResponse>,
+}
+
+/// What a step of a transaction came to.
+#[derive(Clone, PartialEq, Message)]
+pub struct OpResponse {
+    /// The keys, where it asked for some.
+    #[prost(message, optional, tag = "1")]
+    pub range: Option<RangeResponse>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -323,6 +337,11 @@ impl Compare {
 }
 
 impl Op {
+    /// Asks for a key.
+    pub fn get(key: Vec<u8>) -> Self {
+        Self { request: Some(Request::Range(Range { key, ..Range::default() })) }
+    }
+
     /// Stores a value.
     pub fn put(key: Vec<u8>, value: Vec<u8>) -> Self {
         Self { request: Some(Request::Put(Put { key, value, lease: 0 })) }

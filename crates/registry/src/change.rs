@@ -81,7 +81,8 @@ pub enum Event {
     Reset,
     /// Some of them: a namespace before its services, a service before its instances.
     Records(Vec<Stored>),
-    /// What was told is what the backend held at this revision; from here on, each change is told.
+    /// What was told is what the backend held at this revision; from here on, each change is told. After an error it may
+    /// come without records: nothing was missed.
     CaughtUp(Revision),
     /// A change, whose revision is greater than any told before.
     Changed {

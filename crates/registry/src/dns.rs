@@ -122,11 +122,14 @@ fn changes<'a>(model: &Model, touched: &'a Touched) -> BTreeMap<String, ZoneChan
         }
     }
     for service in touched.services.values() {
-        let Some(within) = model.namespace(service.namespace).filter(|entry| entry.namespace.has_dns())
-        else {
-            continue;
+        // A namespace that is gone may have a twin, or a successor, in whose zone the service's names are still.
+        let within = match model.namespace(service.namespace) {
+            Some(entry) if !entry.namespace.has_dns() => continue,
+            Some(entry) => Some(&entry.namespace.name),
+            None => touched.namespaces.get(&service.namespace),
         };
-        let zone = changes.entry(fold(&within.namespace.name)).or_default();
+        let Some(within) = within else { continue };
+        let zone = changes.entry(fold(within)).or_default();
         let name = zone.entry(service.name.as_str()).or_default();
         name.all_instances |= service.whole;
         name.instances.extend(service.instances.iter().cloned());

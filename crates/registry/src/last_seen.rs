@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -95,7 +96,11 @@ impl Everything {
 
 /// Writes the file anew.
 pub(crate) fn write(path: &Path, everything: Everything) -> io::Result<()> {
-    let unfinished = path.with_extension("unfinished");
+    // Two registries over one store write the same file for a moment, while one takes over from the other.
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let mut unfinished = path.to_owned().into_os_string();
+    unfinished.push(format!(".unfinished-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+    let unfinished = PathBuf::from(unfinished);
     let mut file = BufWriter::new(File::create(&unfinished)?);
     let (revision, records) = (everything.revision.0, everything.len());
     write_line(&mut file, &Head { version: VERSION, revision, records })?;

@@ -154,9 +154,9 @@ impl Publisher {
             let taken = self.take_ready(first);
             self.publish();
             match taken {
-                Ok(()) if self.published.refused.load(Ordering::Relaxed) => self.ask_again().await,
                 // In the middle of being told anew, what is published is still what was known before.
                 Ok(()) if self.loading.is_some() => {}
+                Ok(()) if self.published.refused.load(Ordering::Relaxed) => self.ask_again().await,
                 Ok(()) => self.is_back(),
                 Err(Some(error)) => {
                     self.is_away(&error);

@@ -210,10 +210,8 @@ impl Registry {
         &self,
         plan: impl Fn(&Model) -> Result<Plan<T>, E>,
     ) -> Result<T, E> {
-        if self.0.published.refused.load(Ordering::Relaxed) {
-            return Err(
-                WriteError::Unavailable("the store is empty, and what was known is not".into()).into()
-            );
+        if self.is_guarded() {
+            return Err(WriteError::Unavailable("what the store holds is not known".into()).into());
         }
         for _ in 0..ATTEMPTS {
             let (planned, revision) = {
@@ -245,6 +243,12 @@ impl Registry {
             }
         }
         Err(WriteError::Contended.into())
+    }
+
+    /// Whether nothing is to be written: the store was found empty, or may be when it is back.
+    fn is_guarded(&self) -> bool {
+        let guarded = self.0.options.last_seen.as_ref().is_some_and(|last_seen| !last_seen.allow_empty);
+        self.0.published.refused.load(Ordering::Relaxed) || guarded && self.0.published.is_away()
     }
 
     /// Waits until `revision` is published, or long enough; then a reader of `operation` learns that it is submitted.

@@ -16,7 +16,13 @@ pub(crate) async fn commit(
     let answer = client.txn(transaction(layout, &change)).await;
     let answer = answer.map_err(|error| CommitError::Unavailable(error.into()))?;
     let revision = Revision(answer.header.unwrap_or_default().revision());
-    if answer.succeeded { Ok(revision) } else { Err(CommitError::Conflict { current: revision }) }
+    if answer.succeeded {
+        return Ok(revision);
+    }
+    // The store's own revision counts what others write beside the registry, and a watch may never tell of it.
+    let changed = answer.responses.first().and_then(|response| response.range.as_ref()?.kvs.first());
+    let current = changed.and_then(|kv| u64::try_from(kv.mod_revision).ok()).unwrap_or(0);
+    Err(CommitError::Conflict { current: Revision(current) })
 }
 
 fn transaction(layout: &Layout, change: &Change) -> Txn {
@@ -28,7 +34,7 @@ fn transaction(layout: &Layout, change: &Change) -> Txn {
         Edit::Delete(_) => Op::delete(layout.key(&key)),
     });
     let success = edits.chain([Op::put(layout.change(), Vec::new())]).collect();
-    Txn { compare, success }
+    Txn { compare, success, failure: vec![Op::get(layout.change())] }
 }
 
 fn compare(layout: &Layout, expect: &Expect) -> Compare {

@@ -1,5 +1,8 @@
 //! A watch: everything, then each change.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use cartonym_etcd::{Client, Error, EventKind, KeyValue, Range, WatchCreate, WatchResponse};
 use cartonym_registry::{BackendError, Edit, Event, Revision};
 use tokio::sync::mpsc;
@@ -13,6 +16,10 @@ pub(crate) struct Follower {
     layout: Layout,
     /// What was told; nothing yet, or not to be built upon, at zero.
     at: Revision,
+    /// Whether the last that was told is an error.
+    is_away: bool,
+    /// The cluster that was last heard of, by this watch or another of this backend; 0 before the first.
+    cluster: Arc<AtomicU64>,
 }
 
 type Told = mpsc::Sender<Result<Event, BackendError>>;
@@ -27,8 +34,8 @@ enum Stop {
 }
 
 impl Follower {
-    pub(crate) fn new(client: Client, layout: Layout, from: Revision) -> Self {
-        Self { client, layout, at: from }
+    pub(crate) fn new(client: Client, layout: Layout, from: Revision, cluster: Arc<AtomicU64>) -> Self {
+        Self { client, layout, at: from, is_away: false, cluster }
     }
 
     pub(crate) async fn run(mut self, told: Told) {
@@ -44,6 +51,7 @@ impl Follower {
                     if told.send(Err(BackendError::Unavailable(error.into()))).await.is_err() {
                         return;
                     }
+                    self.is_away = true;
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -66,7 +74,12 @@ impl Follower {
         let start_revision = i64::try_from(self.at.next().0).unwrap_or(i64::MAX);
         let mut watch = self.client.watch(WatchCreate { key, range_end, start_revision }).await?;
         loop {
-            self.changes(watch.next().await?, told).await?;
+            let answer = watch.next().await?;
+            if answer.created && std::mem::take(&mut self.is_away) {
+                // It is followed again, and nothing may have changed meanwhile.
+                send(told, Event::CaughtUp(self.at)).await?;
+            }
+            self.changes(answer, told).await?;
         }
     }
 
@@ -75,7 +88,13 @@ impl Follower {
         let (key, range_end) = self.layout.all();
         let answer =
             self.client.range(Range { key, range_end, count_only: true, ..Range::default() }).await?;
-        Ok(Revision(answer.header.unwrap_or_default().revision()))
+        let header = answer.header.unwrap_or_default();
+        let before = self.cluster.swap(header.cluster_id, Ordering::Relaxed);
+        if before != 0 && before != header.cluster_id {
+            // Restored, or another one: its revisions are not those that were told.
+            return Err(Stop::Forgotten);
+        }
+        Ok(Revision(header.revision()))
     }
 
     /// Tells everything, as of one revision.
@@ -141,4 +160,4 @@ impl From<Error> for Stop {
 }
 
 /// Keys that are read at a time.
-const PAGE: i64 = 2048;
+const PAGE: i64 = 512;

@@ -4,6 +4,8 @@ mod commit;
 mod follow;
 mod layout;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use cartonym_etcd::Client;
@@ -24,6 +26,7 @@ use layout::Layout;
 pub struct Etcd {
     client: Client,
     layout: Layout,
+    cluster: Arc<AtomicU64>,
 }
 
 impl Etcd {
@@ -33,7 +36,7 @@ impl Etcd {
     ///
     /// [`ConfigError`].
     pub fn new(options: &Options, prefix: &str) -> Result<Self, ConfigError> {
-        Ok(Self { client: Client::new(options)?, layout: Layout::new(prefix) })
+        Ok(Self { client: Client::new(options)?, layout: Layout::new(prefix), cluster: Arc::default() })
     }
 }
 
@@ -45,7 +48,8 @@ impl Backend for Etcd {
     fn watch(&self, from: Revision) -> BoxStream<'static, Result<Event, BackendError>> {
         // A few events: what is not taken stays with etcd.
         let (told, events) = mpsc::channel(16);
-        let follower = Follower::new(self.client.clone(), self.layout.clone(), from);
+        let follower =
+            Follower::new(self.client.clone(), self.layout.clone(), from, Arc::clone(&self.cluster));
         tokio::spawn(follower.run(told));
         ReceiverStream::new(events).boxed()
     }

@@ -108,8 +108,8 @@ fn read_entry(octets: &[u8], at: usize) -> Result<Option<(Difference, usize)>, D
     let [a, b, c, d, e, f, g, h, i, j, k, l] = *header;
     let len = [a, b, c, d];
     if checksum(&len) != u32::from_be_bytes([e, f, g, h]) {
-        // A file that was lengthened before a crash and never filled.
-        let is_unwritten = rest.iter().all(|octet| *octet == 0);
+        // A file that was lengthened before a crash, whose first block was never filled. No update has such a header.
+        let is_unwritten = header.iter().all(|octet| *octet == 0);
         return if is_unwritten { Ok(None) } else { Err(damage("the length of this update is wrong")) };
     }
     let Some((body, after)) = body.split_at_checked(u32::from_be_bytes(len) as usize) else {

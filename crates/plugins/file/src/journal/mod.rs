@@ -136,7 +136,8 @@ impl Journal {
             );
         }
         let len = contents.len as u64;
-        self.standing = Standing::Open { base: master, len, condensed_at: MIN_CONDENSED.max(len) };
+        // How long it was when it was condensed last is not known; what it may grow by does not grow with each start.
+        self.standing = Standing::Open { base: master, len, condensed_at: MIN_CONDENSED };
         self.seen = Some(seen);
         Ok(zone)
     }
