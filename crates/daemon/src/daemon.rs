@@ -55,10 +55,11 @@ impl Daemon {
         let zones = zone_lines(&configuration.listeners);
         let server = server(&configuration.listeners)?;
         self.dns.update(server).map_err(|error| Failure::Start(report(&error)))?;
-        self.surface.serve(prepared)?;
+        // Before anybody sees the new ones, or they would seem to begin anew.
         let metrics = configuration.shared.get::<Metrics>();
         metrics.go_on_from(&self.shared.get::<Metrics>());
         self.process.tell(&metrics, &registries);
+        self.surface.serve(prepared)?;
         (self.zones, self.registries, self.shared) = (zones, registries, configuration.shared);
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::Result;
 use crate::configuration::{Configuration, Defaults};
 use crate::daemon::Daemon;
 use crate::registries::report;
-use crate::source::Source;
+use crate::source::{self, Source};
 
 /// Knows where the configuration comes from, and what it was.
 pub(crate) struct Reloader<'a> {
@@ -78,8 +78,10 @@ impl<'a> Reloader<'a> {
     }
 
     async fn try_serve(&self, read: Result<Corefile>, daemon: &mut Daemon) -> Result<()> {
+        let corefile = read?;
+        source::warn(&corefile);
         let configuration =
-            Configuration::open(&read?, self.plugins, &self.defaults, daemon.registries()).await?;
+            Configuration::open(&corefile, self.plugins, &self.defaults, daemon.registries()).await?;
         daemon.update(configuration)
     }
 }

@@ -17,7 +17,7 @@ use crate::faults::report;
 use crate::process::count_panics;
 use crate::reload::Reloader;
 use crate::signals::{Order, Signals};
-use crate::source::Source;
+use crate::source::{self, Source};
 
 /// Serves until a signal says stop.
 pub(crate) fn run(plugins: &Plugins, options: &ServeOptions) -> Result<()> {
@@ -27,6 +27,7 @@ pub(crate) fn run(plugins: &Plugins, options: &ServeOptions) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::Start(error.to_string()))?;
     runtime.block_on(async {
         let corefile = source.parse()?;
+        source::warn(&corefile);
         let defaults = Defaults { port: options.dns_port };
         let mut signals = Signals::listen()?;
         let configuration = Configuration::open(&corefile, plugins, &defaults, &[]).await?;

@@ -54,13 +54,19 @@ impl Source {
             Source::Default { text } => ("the command line".to_owned(), text.clone()),
         };
         let corefile = Corefile::parse(&name, &text, &Filesystem)?;
-        for warning in &corefile.warnings {
-            tracing::warn!("{warning}");
-        }
         if corefile.servers.is_empty() {
-            return Ok(Corefile::parse("an empty Corefile", "whoami\nlog\n", &Filesystem)?);
+            let warnings = corefile.warnings;
+            let corefile = Corefile::parse("an empty Corefile", "whoami\nlog\n", &Filesystem)?;
+            return Ok(Corefile { warnings, ..corefile });
         }
         Ok(corefile)
+    }
+}
+
+/// Says what is doubtful in a Corefile that is about to be served.
+pub(crate) fn warn(corefile: &Corefile) {
+    for warning in &corefile.warnings {
+        tracing::warn!("{warning}");
     }
 }
 

@@ -233,7 +233,9 @@ async fn serve_pages(listener: TcpListener, pages: Pages, stop: watch::Receiver<
                 async move { Ok::<_, Infallible>(response) }
             });
             let mut http = hyper::server::conn::http1::Builder::new();
+            // Places are few, and nobody needs one for long.
             http.timer(TokioTimer::new())
+                .keep_alive(false)
                 .header_read_timeout(HEAD_TIME)
                 .max_headers(64)
                 .max_buf_size(16 << 10);
@@ -282,6 +284,6 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 
 const STOP_TIME: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-const HEAD_TIME: Duration = Duration::from_secs(10);
-const CONNECTION_TIME: Duration = Duration::from_secs(300);
+const HEAD_TIME: Duration = Duration::from_secs(5);
+const CONNECTION_TIME: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 256;
