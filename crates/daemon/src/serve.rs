@@ -1,6 +1,7 @@
 //! Serving: from the command line to sockets, and from a signal to the end.
 
 use std::fs;
+use std::io::IsTerminal;
 use std::io::Write;
 use std::path::Path;
 
@@ -97,7 +98,11 @@ pub(crate) fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CARTONYM_LOG");
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(LOGGED));
     // A second subscriber is refused, which is what a test wants.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 /// What is logged where nobody says otherwise. HTTP/2 warns of what strangers do, which is for debugging.
