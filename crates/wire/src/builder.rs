@@ -82,13 +82,7 @@ impl<'b> Builder<'b> {
     ///
     /// [`Full`].
     pub fn question(&mut self, octets: &[u8]) -> Result<(), Full> {
-        let at = self.len;
-        self.put(octets)?;
-        self.count(Section::Question, 1);
-        if let Ok((name, _)) = Name::split(octets) {
-            self.remember_labels(at, name, Name::ROOT);
-        }
-        Ok(())
+        self.raw(Section::Question, 1, octets)
     }
 
     /// Adds a record: the owner compressed, and the names in RDATA where the type allows it (RFC 3597 §4).
@@ -129,9 +123,7 @@ impl<'b> Builder<'b> {
     /// Overwrites two octets that [`Builder::raw`] wrote; without effect beyond what has been written.
     #[inline]
     pub fn patch(&mut self, at: usize, word: u16) {
-        if at + 2 <= self.len
-            && let Some(to) = self.buf.get_mut(at..).and_then(|rest| rest.first_chunk_mut())
-        {
+        if let Some(to) = self.buf.get_mut(at..self.len).and_then(|written| written.first_chunk_mut()) {
             *to = word.to_be_bytes();
         }
     }
@@ -139,17 +131,19 @@ impl<'b> Builder<'b> {
     /// Replaces the TTL of each record so far.
     pub fn map_ttls(&mut self, mut map: impl FnMut(Ttl) -> Ttl) {
         let [questions, records @ ..] = self.counts;
-        let mut at = HEADER_LEN;
+        let mut rest = self.buf.get_mut(HEADER_LEN..self.len).unwrap_or_default();
         for _ in 0..questions {
-            let Some(end) = skip_name(self.as_bytes(), at) else { return };
-            at = end + 4;
+            let Some(after) = skip_name(rest).and_then(|fields| fields.get_mut(4..)) else { return };
+            rest = after;
         }
         for _ in 0..records.into_iter().map(u32::from).sum() {
-            let Some(ttl_at) = skip_name(self.as_bytes(), at).map(|end| end + 4) else { return };
-            let field = self.buf.get_mut(ttl_at..self.len).and_then(|rest| rest.first_chunk_mut::<6>());
-            let Some([ttl @ .., high, low]) = field else { return };
-            at = ttl_at + 6 + usize::from(u16::from_be_bytes([*high, *low]));
+            let Some((fields, after)) = skip_name(rest).and_then(|it| it.split_first_chunk_mut()) else {
+                return;
+            };
+            let [_, _, _, _, ttl @ .., high, low]: &mut [u8; 10] = fields;
             *ttl = map(Ttl::from_secs(u32::from_be_bytes(*ttl))).as_secs().to_be_bytes();
+            let Some(after) = after.get_mut(usize::from(u16::from_be_bytes([*high, *low]))..) else { return };
+            rest = after;
         }
     }
 
@@ -230,11 +224,13 @@ impl<'b> Builder<'b> {
         let [a, b] = rtype.0.to_be_bytes();
         let [c, d] = class.0.to_be_bytes();
         let [e, f, g, h] = ttl.as_secs().to_be_bytes();
-        self.put(&[a, b, c, d, e, f, g, h, 0, 0])?;
+        self.put(&[a, b, c, d, e, f, g, h])?;
+        let len_at = self.len;
+        self.put(&[0, 0])?;
         let start = self.len;
         self.rdata(rtype, rdata)?;
-        let len = u16::try_from(self.len - start).map_err(|_| Full)?;
-        self.patch(start - 2, len);
+        let len = u16::try_from(self.len.saturating_sub(start)).map_err(|_| Full)?;
+        self.patch(len_at, len);
         Ok(())
     }
 
@@ -256,6 +252,9 @@ impl<'b> Builder<'b> {
 
     /// Writes a name, its longest known end as a pointer.
     fn name(&mut self, name: &Name) -> Result<(), Full> {
+        if self.target_count == 0 {
+            self.remember_question();
+        }
         let start = self.len;
         let mut rest = name;
         while !rest.is_root() {
@@ -264,8 +263,8 @@ impl<'b> Builder<'b> {
                 self.remember_labels(start, name, rest);
                 return Ok(());
             }
-            let Some(parent) = rest.parent() else { break };
-            self.put(rest.as_wire().get(..rest.len() - parent.len()).unwrap_or_default())?;
+            let Some((label, parent)) = rest.split_first() else { break };
+            self.put(label)?;
             rest = parent;
         }
         self.put(&[0])?;
@@ -273,13 +272,22 @@ impl<'b> Builder<'b> {
         Ok(())
     }
 
+    /// Only where a name is written after it: most answers are octets that point to it already.
+    fn remember_question(&mut self) {
+        let body = self.as_bytes().get(HEADER_LEN..).unwrap_or_default();
+        if let Ok((name, _)) = Name::split(body) {
+            self.remember_labels(HEADER_LEN, &name.to_buf(), Name::ROOT);
+        }
+    }
+
     /// Remembers a name and its ends, as far as their labels were written: up to `rest`. Only now, as before its end was
     /// not there to be compared with.
     fn remember_labels(&mut self, start: usize, name: &Name, rest: &Name) {
-        let mut end = name;
+        let (mut at, mut end) = (start, name);
         while end.len() > rest.len() {
-            self.remember(start + name.len() - end.len(), end);
-            let Some(parent) = end.parent() else { return };
+            self.remember(at, end);
+            let Some((label, parent)) = end.split_first() else { return };
+            at = at.saturating_add(label.len());
             end = parent;
         }
     }
@@ -296,27 +304,18 @@ impl<'b> Builder<'b> {
     }
 
     /// Compares label by label, following the pointers that this builder wrote, which go backwards.
-    fn equals_at(&self, mut at: usize, name: &Name) -> bool {
-        let mut rest = name.as_wire();
+    fn equals_at(&self, at: usize, name: &Name) -> bool {
+        let mut here = self.buf.get(at..).unwrap_or_default();
+        let mut wanted = name;
         loop {
-            let (Some(&len), Some(&want)) = (self.buf.get(at), rest.first()) else { return false };
-            if len >= 0xC0 {
-                let Some(&low) = self.buf.get(at + 1) else { return false };
-                at = usize::from(len & 0x3F) << 8 | usize::from(low);
+            if let [high @ 0xC0..=0xFF, low, ..] = here {
+                let to = usize::from(u16::from_be_bytes([high & 0x3F, *low]));
+                here = self.buf.get(to..).unwrap_or_default();
                 continue;
             }
-            if len != want {
-                return false;
-            }
-            if len == 0 {
-                return true;
-            }
-            let octets = 1 + usize::from(len);
-            match (self.buf.get(at..at + octets), rest.split_at_checked(octets)) {
-                (Some(label), Some((wanted, tail))) if label.eq_ignore_ascii_case(wanted) => {
-                    rest = tail;
-                    at += octets;
-                }
+            let Some((label, parent)) = wanted.split_first() else { return here.first() == Some(&0) };
+            match here.split_at_checked(label.len()) {
+                Some((found, after)) if found.eq_ignore_ascii_case(label) => (here, wanted) = (after, parent),
                 _ => return false,
             }
         }
@@ -328,16 +327,13 @@ impl<'b> Builder<'b> {
             && let Some(slot) = self.targets.get_mut(usize::from(self.target_count))
         {
             *slot = Target { at: at as u16, len: name.len() as u8, tag: tag(name) };
-            self.target_count += 1;
+            self.target_count = self.target_count.saturating_add(1);
         }
     }
 
     #[inline]
     fn put(&mut self, octets: &[u8]) -> Result<(), Full> {
-        let end = self.len + octets.len();
-        if end > self.limit {
-            return Err(Full);
-        }
+        let end = self.len.checked_add(octets.len()).filter(|end| *end <= self.limit).ok_or(Full)?;
         self.buf.get_mut(self.len..end).ok_or(Full)?.copy_from_slice(octets);
         self.len = end;
         Ok(())
@@ -363,13 +359,14 @@ fn tag(name: &Name) -> u8 {
     last.copied().unwrap_or_default().to_ascii_lowercase()
 }
 
-/// Where the name at `at` ends.
-fn skip_name(bytes: &[u8], mut at: usize) -> Option<usize> {
+/// What follows the name that `bytes` begin with.
+fn skip_name(mut bytes: &mut [u8]) -> Option<&mut [u8]> {
     loop {
-        match usize::from(*bytes.get(at)?) {
-            0 => return Some(at + 1),
-            0xC0.. => return Some(at + 2),
-            len => at += 1 + len,
+        let (len, rest) = bytes.split_first_mut()?;
+        match *len {
+            0 => return Some(rest),
+            0xC0.. => return rest.get_mut(1..),
+            len => bytes = rest.get_mut(usize::from(len)..)?,
         }
     }
 }
@@ -385,6 +382,20 @@ mod tests {
 
     fn question(text: &str) -> Vec<u8> {
         [name(text).as_wire(), &[0, 1, 0, 1]].concat()
+    }
+
+    #[test]
+    fn a_patch_beyond_what_is_written_is_without_effect() {
+        let mut buf = [0; 32];
+        let mut builder = Builder::new(&mut buf, 7, Flags::QR, 32);
+        builder.raw(Section::Answer, 1, &[1, 2, 3]).unwrap();
+        for at in [14, 15, 16, usize::MAX] {
+            builder.patch(at, 0xFFFF);
+        }
+        assert_eq!(builder.as_bytes().get(12..), Some(&[1, 2, 3][..]));
+        builder.patch(13, 0xFFFF);
+        assert_eq!(builder.as_bytes().get(12..), Some(&[1, 0xFF, 0xFF][..]));
+        assert_eq!(buf[15..], [0; 17]);
     }
 
     #[test]

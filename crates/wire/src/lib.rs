@@ -5,8 +5,11 @@
 //! own; a message to send grows in a [`Builder`], which compresses names, keeps the counts and undoes what did
 //! not fit.
 
-#![deny(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
+#![deny(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
 
 mod builder;
 mod codes;

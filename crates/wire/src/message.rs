@@ -122,7 +122,7 @@ impl<'a> Message<'a> {
             name,
             qtype: Type(u16::from_be_bytes([a, b])),
             qclass: Class(u16::from_be_bytes([c, d])),
-            end: HEADER_LEN + name.len() + 4,
+            end: name.len().saturating_add(HEADER_LEN + 4),
         })
     }
 
@@ -134,7 +134,7 @@ impl<'a> Message<'a> {
         let (mut at, mut failed) = (HEADER_LEN, None);
         for _ in 0..questions {
             match NameBuf::expand(self.bytes, at) {
-                Ok((_, end)) => at = end + 4,
+                Ok((_, end)) => at = end.saturating_add(4),
                 Err(error) => {
                     failed = Some(ParseError::Name(error));
                     break;
@@ -233,18 +233,19 @@ impl<'a> Records<'a> {
     fn read(&mut self) -> Result<Record<'a>, ParseError> {
         let start = self.at;
         let (owner, at) = NameBuf::expand(self.bytes, start).map_err(ParseError::Name)?;
-        let fixed: &[u8; 10] =
-            self.bytes.get(at..).and_then(|rest| rest.first_chunk()).ok_or(ParseError::Incomplete)?;
-        let [a, b, c, d, e, f, g, h, i, j] = *fixed;
-        let rdata_start = at + fixed.len();
-        let end = rdata_start + usize::from(u16::from_be_bytes([i, j]));
-        self.at = end;
+        let (fixed, rest) =
+            self.bytes.get(at..).and_then(|rest| rest.split_first_chunk()).ok_or(ParseError::Incomplete)?;
+        let [a, b, c, d, e, f, g, h, i, j]: [u8; 10] = *fixed;
+        let len = usize::from(u16::from_be_bytes([i, j]));
+        let rdata = rest.get(..len).ok_or(ParseError::Incomplete)?;
+        let rdata_start = at.saturating_add(fixed.len());
+        self.at = rdata_start.saturating_add(len);
         Ok(Record {
             owner,
             rtype: Type(u16::from_be_bytes([a, b])),
             class: Class(u16::from_be_bytes([c, d])),
             ttl_bits: u32::from_be_bytes([e, f, g, h]),
-            rdata: self.bytes.get(rdata_start..end).ok_or(ParseError::Incomplete)?,
+            rdata,
             start,
             rdata_start,
             section: self.section,
@@ -264,13 +265,13 @@ impl<'a> Iterator for Records<'a> {
             return Some(Err(error));
         }
         while let Some(left) = self.left.get_mut(usize::from(self.section)) {
-            if *left > 0 {
-                *left -= 1;
+            if let Some(others) = left.checked_sub(1) {
+                *left = others;
                 let record = self.read();
                 self.done = record.is_err();
                 return Some(record);
             }
-            self.section += 1;
+            self.section = self.section.saturating_add(1);
         }
         self.done = true;
         (self.at != self.bytes.len()).then_some(Err(ParseError::TrailingOctets))

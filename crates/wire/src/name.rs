@@ -57,11 +57,11 @@ impl Name {
     pub fn split(bytes: &[u8]) -> Result<(&Name, &[u8]), NameError> {
         let mut at = 0;
         loop {
-            let len = usize::from(*bytes.get(at).ok_or(NameError::Incomplete)?);
-            if len > MAX_LABEL_LEN {
+            let len = *bytes.get(at).ok_or(NameError::Incomplete)?;
+            if usize::from(len) > MAX_LABEL_LEN {
                 return Err(NameError::NotALabel);
             }
-            at += 1 + len;
+            at = at.saturating_add(octets_of(len));
             if at > MAX_NAME_LEN {
                 return Err(NameError::TooLong);
             }
@@ -119,8 +119,14 @@ impl Name {
 
     /// The name without its first label; none of the root.
     pub fn parent(&self) -> Option<&Name> {
-        let len = usize::from(*self.0.first()?);
-        if len == 0 { None } else { self.0.get(1 + len..).map(Name::of) }
+        self.split_first().map(|(_, parent)| parent)
+    }
+
+    /// The first label, with the octet that says its length, and the name behind it; none of the root.
+    #[inline]
+    pub(crate) fn split_first(&self) -> Option<(&[u8], &Name)> {
+        let len = self.0.first().filter(|len| **len > 0)?;
+        self.0.split_at_checked(octets_of(*len)).map(|(label, parent)| (label, Name::of(parent)))
     }
 
     /// Whether the first label is a lone asterisk (RFC 4592 §2.1.1).
@@ -139,9 +145,11 @@ impl Name {
     ///
     /// [`NameError::TooLong`] if the result does not fit, [`NameError::NotALabel`] if the name does not end so.
     pub fn with_suffix(&self, from: &Name, to: &Name) -> Result<NameBuf, NameError> {
-        let head =
-            if self.is_within(from) { self.len() - from.len() } else { return Err(NameError::NotALabel) };
-        NameBuf::concat(self.0.get(..head).unwrap_or_default(), to.as_wire())
+        if !self.is_within(from) {
+            return Err(NameError::NotALabel);
+        }
+        let head = self.len().checked_sub(from.len()).and_then(|len| self.0.get(..len));
+        NameBuf::concat(head.ok_or(NameError::NotALabel)?, to.as_wire())
     }
 
     /// The name's last `len` octets, if a label begins there.
@@ -156,8 +164,8 @@ impl Name {
     /// A copy with room of its own.
     pub fn to_buf(&self) -> NameBuf {
         let mut buf = NameBuf { len: self.0.len() as u8, bytes: [0; MAX_NAME_LEN] };
-        for (to, from) in buf.bytes.iter_mut().zip(&self.0) {
-            *to = *from;
+        if let Some(to) = buf.bytes.get_mut(..self.0.len()) {
+            to.copy_from_slice(&self.0);
         }
         buf
     }
@@ -166,7 +174,7 @@ impl Name {
     pub fn to_lowercase(&self) -> NameBuf {
         let mut buf = self.to_buf();
         // A length octet is at most 63, below 'A': the whole is lowered without looking at labels.
-        buf.bytes.make_ascii_lowercase();
+        buf.bytes.get_mut(..usize::from(buf.len)).unwrap_or_default().make_ascii_lowercase();
         buf
     }
 }
@@ -184,34 +192,36 @@ impl NameBuf {
     /// As [`NameError`] says.
     pub fn expand(message: &[u8], at: usize) -> Result<(NameBuf, usize), NameError> {
         let mut buf = NameBuf::ROOT;
-        let (mut read, mut written, mut end) = (at, 0usize, None);
-        let (mut limit, mut pointers) = (at, 0);
+        let (mut rest, mut room) = (message.get(at..).unwrap_or_default(), buf.bytes.as_mut_slice());
+        let (mut limit, mut pointers) = (at, 0..MAX_POINTERS);
+        // What follows the first pointer.
+        let mut behind = None;
         loop {
-            let len = usize::from(*message.get(read).ok_or(NameError::Incomplete)?);
-            match len {
-                0 => {
-                    *buf.bytes.get_mut(written).ok_or(NameError::TooLong)? = 0;
-                    buf.len = (written + 1) as u8;
-                    return Ok((buf, end.unwrap_or(read + 1)));
+            match rest {
+                [0, after @ ..] => {
+                    let (root, unused) = room.split_first_mut().ok_or(NameError::TooLong)?;
+                    *root = 0;
+                    buf.len = MAX_NAME_LEN.saturating_sub(unused.len()) as u8;
+                    return Ok((buf, message.len().saturating_sub(behind.unwrap_or(after).len())));
                 }
-                1..=MAX_LABEL_LEN => {
-                    let label = message.get(read..read + 1 + len).ok_or(NameError::Incomplete)?;
-                    let to = buf.bytes.get_mut(written..written + 1 + len).ok_or(NameError::TooLong)?;
+                [len @ 1..=63, ..] => {
+                    let (label, after) =
+                        rest.split_at_checked(octets_of(*len)).ok_or(NameError::Incomplete)?;
+                    let (to, unused) = room.split_at_mut_checked(label.len()).ok_or(NameError::TooLong)?;
                     to.copy_from_slice(label);
-                    written += 1 + len;
-                    read += 1 + len;
+                    (rest, room) = (after, unused);
                 }
-                0xC0.. => {
-                    let low = usize::from(*message.get(read + 1).ok_or(NameError::Incomplete)?);
-                    end.get_or_insert(read + 2);
-                    read = (len & 0x3F) << 8 | low;
-                    pointers += 1;
+                [high @ 0xC0..=0xFF, low, after @ ..] => {
+                    behind.get_or_insert(after);
+                    let to = usize::from(u16::from_be_bytes([high & 0x3F, *low]));
                     // Pointers to pointers are cheap to send, and would not be cheap to follow.
-                    if read >= limit || pointers > MAX_POINTERS {
+                    if to >= limit || pointers.next().is_none() {
                         return Err(NameError::PointerLoop);
                     }
-                    limit = read;
+                    limit = to;
+                    rest = message.get(to..).unwrap_or_default();
                 }
+                [] | [0xC0..=0xFF] => return Err(NameError::Incomplete),
                 _ => return Err(NameError::NotALabel),
             }
         }
@@ -220,7 +230,7 @@ impl NameBuf {
     /// `labels`, without a root, followed by `name`'s octets.
     pub(crate) fn concat(labels: &[u8], name: &[u8]) -> Result<NameBuf, NameError> {
         let mut buf = NameBuf::ROOT;
-        let len = labels.len() + name.len();
+        let len = labels.len().saturating_add(name.len());
         let (to_labels, to_name) = buf
             .bytes
             .get_mut(..len)
@@ -277,7 +287,7 @@ impl NameBuf {
                 b'.' => {
                     close_label(&mut labels, start, at)?;
                     start = at;
-                    at += 1;
+                    at = at.saturating_add(1);
                     absolute = rest.is_empty();
                     continue;
                 }
@@ -289,7 +299,7 @@ impl NameBuf {
                 _ => byte,
             };
             *labels.get_mut(at).ok_or(NameError::TooLong)? = octet;
-            at += 1;
+            at = at.saturating_add(1);
         }
         if absolute {
             return NameBuf::concat(labels.get(..start).ok_or(NameError::TooLong)?, &[0]);
@@ -303,7 +313,7 @@ impl NameBuf {
 const MAX_POINTERS: usize = 64;
 
 fn close_label(labels: &mut [u8], start: usize, end: usize) -> Result<(), NameError> {
-    match end - start - 1 {
+    match end.saturating_sub(start).saturating_sub(1) {
         0 => Err(NameError::EmptyLabel),
         len @ 1..=MAX_LABEL_LEN => {
             *labels.get_mut(start).ok_or(NameError::TooLong)? = len as u8;
@@ -316,13 +326,18 @@ fn close_label(labels: &mut [u8], start: usize, end: usize) -> Result<(), NameEr
 /// The octet after a backslash, and what follows: `\X` is X, `\DDD` is octet DDD.
 fn unescape(text: &[u8]) -> Result<(u8, &[u8]), NameError> {
     match text {
-        [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] => {
-            let value = [a, b, c].iter().fold(0u16, |value, digit| value * 10 + u16::from(**digit - b'0'));
-            u8::try_from(value).map(|octet| (octet, rest)).map_err(|_| NameError::BadEscape)
+        [a @ b'0'..=b'9', b, c, rest @ ..] => {
+            let octet = str::from_utf8(&[*a, *b, *c]).ok().and_then(|digits| digits.parse().ok());
+            octet.map(|octet| (octet, rest)).ok_or(NameError::BadEscape)
         }
         [b'0'..=b'9', ..] | [] => Err(NameError::BadEscape),
         [octet, rest @ ..] => Ok((*octet, rest)),
     }
+}
+
+/// Octets of a label that has `len`, with the one that says so.
+pub(crate) const fn octets_of(len: u8) -> usize {
+    (len as usize).saturating_add(1)
 }
 
 /// The labels of a name from the left, without the root's.
@@ -377,8 +392,8 @@ impl FromStr for NameBuf {
 
 impl PartialEq for Name {
     fn eq(&self, other: &Name) -> bool {
-        // Length octets are below 'A', so they compare as they are.
-        self.0.eq_ignore_ascii_case(&other.0)
+        // Mostly the case is the same. Length octets are below 'A', so they compare as they are.
+        self.0 == other.0 || self.0.eq_ignore_ascii_case(&other.0)
     }
 }
 
@@ -417,8 +432,8 @@ fn starts<'a>(name: &Name, offsets: &'a mut [u8; 128]) -> &'a [u8] {
     let (mut at, mut count) = (0u8, 0usize);
     for (slot, label) in offsets.iter_mut().zip(name.labels()) {
         *slot = at;
-        at = at.wrapping_add(1 + label.len() as u8);
-        count += 1;
+        at = at.saturating_add(1).saturating_add(label.len() as u8);
+        count = count.saturating_add(1);
     }
     offsets.get(..count).unwrap_or_default()
 }

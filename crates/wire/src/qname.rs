@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::name::octets_of;
 use crate::{MAX_NAME_LEN, Name, NameError};
 
 /// A name in lower case with the place of each label, so that every ancestor is a slice of it.
@@ -44,33 +45,35 @@ impl Qname {
     ///
     /// As [`NameError`] says; the name is then the root.
     pub fn read(&mut self, bytes: &[u8]) -> Result<usize, NameError> {
-        let (mut at, mut depth) = (0usize, 0usize);
-        loop {
+        let mut at = 0usize;
+        for (depth, start) in self.starts.iter_mut().enumerate() {
             let Some(&len) = bytes.get(at) else { return self.refuse(NameError::Incomplete) };
-            if let Some(start) = self.starts.get_mut(depth) {
-                *start = at as u8;
-            }
+            *start = at as u8;
             if len == 0 {
-                break;
+                return Ok(self.keep(bytes.get(..=at).unwrap_or_default(), depth));
             }
             if len > 63 {
                 return self.refuse(NameError::NotALabel);
             }
-            at += 1 + usize::from(len);
-            depth += 1;
+            at = at.saturating_add(octets_of(len));
             if at >= MAX_NAME_LEN {
-                return self.refuse(NameError::TooLong);
+                break;
             }
         }
-        let len = at + 1;
-        if let (Some(to), Some(from)) = (self.bytes.get_mut(..len), bytes.get(..len)) {
-            to.copy_from_slice(from);
+        self.refuse(NameError::TooLong)
+    }
+
+    /// Copies a name of so many labels, whose places are known.
+    #[inline]
+    fn keep(&mut self, name: &[u8], depth: usize) -> usize {
+        if let Some(to) = self.bytes.get_mut(..name.len()) {
+            to.copy_from_slice(name);
             // A length octet is at most 63, below 'A'.
             to.make_ascii_lowercase();
         }
-        self.len = len as u8;
+        self.len = name.len() as u8;
         self.depth = depth as u8;
-        Ok(len)
+        name.len()
     }
 
     #[cold]
@@ -102,23 +105,25 @@ impl Qname {
 
     /// The hash of the last `to` labels, from that of the last `from`.
     pub fn extend_hash(&self, hash: u64, from: usize, to: usize) -> u64 {
-        (from + 1..=to).fold(hash, |hash, depth| self.hash_label(hash, self.start(depth)))
+        let labels = self.depth().saturating_sub(to)..self.depth().saturating_sub(from);
+        let starts = self.starts.get(labels).unwrap_or_default();
+        starts.iter().rev().fold(hash, |hash, start| self.hash_label(hash, usize::from(*start)))
     }
 
     fn hash_label(&self, mut hash: u64, start: usize) -> u64 {
-        let mut at = start;
+        let mut rest = self.bytes.get(start..).unwrap_or_default();
         // The length octet is hashed with the label, so that ab.c differs from a.bc.
-        let mut left = self.bytes.get(start).map_or(0, |len| usize::from(*len) + 1);
-        while left > 8 {
-            hash = fold(hash ^ self.word(at));
-            at += 8;
-            left -= 8;
+        let mut left = rest.first().map_or(0, |len| octets_of(*len));
+        while left > 8
+            && let Some((word, after)) = rest.split_first_chunk()
+        {
+            hash = fold(hash ^ u64::from_le_bytes(*word));
+            rest = after;
+            left = left.saturating_sub(8);
         }
-        fold(hash ^ (self.word(at) & (u64::MAX >> (64 - 8 * left as u32).min(63))))
-    }
-
-    fn word(&self, at: usize) -> u64 {
-        self.bytes.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |word| u64::from_le_bytes(*word))
+        // Of the last word what belongs to the label: a shift counts modulo 64, so one by minus n bits leaves n.
+        let mask = u64::MAX.wrapping_shr((left as u32).wrapping_mul(8).wrapping_neg());
+        fold(hash ^ (rest.first_chunk().map_or(0, |word| u64::from_le_bytes(*word)) & mask))
     }
 }
 
@@ -156,8 +161,8 @@ impl Hasher {
 
 /// The two halves of a product, folded: one multiplication mixes all 64 bits.
 fn fold(word: u64) -> u64 {
-    let product = u128::from(word) * u128::from(MULTIPLIER);
-    product as u64 ^ (product >> 64) as u64
+    let (low, high) = word.carrying_mul(MULTIPLIER, 0);
+    low ^ high
 }
 
 /// Odd, and without a pattern in its bits.

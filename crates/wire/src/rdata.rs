@@ -1,5 +1,6 @@
 //! Where names stand in RDATA, so that they can be compressed on the way out and expanded on the way in.
 
+use crate::name::octets_of;
 use crate::{Name, NameBuf, ParseError, Type};
 
 /// The shape of a type's RDATA as far as names go: `before` octets, then `names` names, then the rest.
@@ -49,7 +50,7 @@ impl RdataNames {
         match self.before {
             Before::Octets(count) => Some(usize::from(count)),
             Before::Naptr => {
-                (0..3).try_fold(4usize, |at, _| rdata.get(at).map(|len| at + 1 + usize::from(*len)))
+                (0..3).try_fold(4usize, |at, _| rdata.get(at).map(|len| at.saturating_add(octets_of(*len))))
             }
         }
     }
@@ -68,7 +69,7 @@ pub fn expand_rdata(
     len: usize,
     out: &mut [u8],
 ) -> Result<usize, ParseError> {
-    let end = start + len;
+    let end = start.checked_add(len).ok_or(ParseError::Incomplete)?;
     let rdata = message.get(start..end).ok_or(ParseError::Incomplete)?;
     let mut out = Out { bytes: out, len: 0 };
     let Some(shape) = RdataNames::of(rtype) else {
@@ -76,7 +77,7 @@ pub fn expand_rdata(
     };
     let skip = shape.skip(rdata).ok_or(ParseError::Incomplete)?;
     out.put(rdata.get(..skip).ok_or(ParseError::Incomplete)?)?;
-    let mut at = start + skip;
+    let mut at = start.saturating_add(skip);
     for _ in 0..shape.names {
         let (name, next) = NameBuf::expand(message, at).map_err(ParseError::Name)?;
         if next > end {
@@ -95,7 +96,7 @@ struct Out<'a> {
 
 impl Out<'_> {
     fn put(&mut self, bytes: &[u8]) -> Result<usize, ParseError> {
-        let end = self.len + bytes.len();
+        let end = self.len.saturating_add(bytes.len());
         self.bytes.get_mut(self.len..end).ok_or(ParseError::Incomplete)?.copy_from_slice(bytes);
         self.len = end;
         Ok(end)
@@ -123,5 +124,10 @@ mod tests {
         assert_eq!(&out[..len], b"\0\x0a\x01b\x01a\0");
         assert_eq!(RdataNames::first(Type::MX, &out[..len]).unwrap().to_string(), "b.a.");
         assert!(expand_rdata(message, Type::MX, 3, 5, &mut out).is_err());
+    }
+
+    #[test]
+    fn rdata_past_every_message_is_incomplete() {
+        assert_eq!(expand_rdata(&[0; 4], Type::A, usize::MAX, 4, &mut [0; 64]), Err(ParseError::Incomplete));
     }
 }

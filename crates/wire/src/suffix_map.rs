@@ -13,8 +13,8 @@ use crate::{Hasher, Name, Qname};
 #[derive(Clone)]
 pub struct SuffixMap<T> {
     hasher: Hasher,
-    /// Bit d is set if a name of depth d is there.
-    depths: u128,
+    /// How many labels its names have, each number once, the smallest first.
+    depths: Vec<usize>,
     entries: HashMap<u64, Entry<T>, BuildHasherDefault<Identity>>,
 }
 
@@ -27,14 +27,16 @@ struct Entry<T> {
 impl<T> SuffixMap<T> {
     /// An empty map whose hashes are `hasher`'s.
     pub fn new(hasher: Hasher) -> SuffixMap<T> {
-        SuffixMap { hasher, depths: 0, entries: HashMap::default() }
+        SuffixMap { hasher, depths: Vec::new(), entries: HashMap::default() }
     }
 
     /// Puts `value` under `name`, and gives back what was there.
     pub fn insert(&mut self, name: &Name, value: T) -> Option<T> {
         let qname = Qname::new(name);
         let hash = qname.extend_hash(self.hasher.root(), 0, qname.depth());
-        self.depths |= 1 << qname.depth();
+        if let Err(place) = self.depths.binary_search(&qname.depth()) {
+            self.depths.insert(place, qname.depth());
+        }
         let entry = Entry { name: qname.name().as_wire().into(), value };
         self.entries.insert(hash, entry).map(|entry| entry.value)
     }
@@ -42,7 +44,9 @@ impl<T> SuffixMap<T> {
     /// Takes out what is under `name`.
     pub fn remove(&mut self, name: &Name) -> Option<T> {
         let removed = self.entries.remove(&self.hasher.hash(name))?;
-        self.depths = self.names().fold(0, |depths, name| depths | 1 << name.label_count());
+        self.depths = self.names().map(Name::label_count).collect();
+        self.depths.sort_unstable();
+        self.depths.dedup();
         Some(removed.value)
     }
 
@@ -50,6 +54,14 @@ impl<T> SuffixMap<T> {
     pub fn get(&self, name: &Name) -> Option<&T> {
         let qname = Qname::new(name);
         self.entry(qname.extend_hash(self.hasher.root(), 0, qname.depth()), qname.name())
+    }
+
+    /// The value under exactly `name`, to change it in its place.
+    pub fn get_mut(&mut self, name: &Name) -> Option<&mut T> {
+        let qname = Qname::new(name);
+        let hash = qname.extend_hash(self.hasher.root(), 0, qname.depth());
+        let entry = self.entries.get_mut(&hash)?;
+        (*entry.name == *qname.name().as_wire()).then_some(&mut entry.value)
     }
 
     /// The value under the longest suffix of `qname`, with that suffix's depth and hash.
@@ -62,13 +74,15 @@ impl<T> SuffixMap<T> {
         self.find_up_to(qname, qname.depth().checked_sub(1)?)
     }
 
-    fn find_up_to(&self, qname: &Qname, deepest: usize) -> Option<Found<'_, T>> {
+    /// The value under the longest suffix of `qname` that has at most `deepest` labels.
+    pub fn find_up_to(&self, qname: &Qname, deepest: usize) -> Option<Found<'_, T>> {
+        let deepest = deepest.min(qname.depth());
+        if let ([depth], 1) = (&self.depths[..], self.entries.len()) {
+            return self.find_lone(qname, *depth).filter(|found| found.depth <= deepest);
+        }
         let mut found = None;
         let (mut hash, mut at) = (self.hasher.root(), 0);
-        let mut depths = self.depths & (u128::MAX >> (127 - deepest.min(127)));
-        while depths != 0 {
-            let depth = depths.trailing_zeros() as usize;
-            depths &= depths - 1;
+        for &depth in self.depths.iter().take_while(|depth| **depth <= deepest) {
             hash = qname.extend_hash(hash, at, depth);
             at = depth;
             if let Some(value) = self.entry(hash, qname.suffix(depth)) {
@@ -76,6 +90,12 @@ impl<T> SuffixMap<T> {
             }
         }
         found
+    }
+
+    /// The only value there is, whose name has `depth` labels: to compare octets is less than to hash them.
+    fn find_lone(&self, qname: &Qname, depth: usize) -> Option<Found<'_, T>> {
+        let (&hash, Entry { name, value }) = self.entries.iter().next()?;
+        (**name == *qname.suffix(depth).as_wire()).then_some(Found { value, depth, hash })
     }
 
     /// All names, in no order.
@@ -163,6 +183,41 @@ mod tests {
         assert_eq!(find("xsub.example."), Some("example."));
         assert_eq!(find("b.c.d."), None);
         assert_eq!(find("."), None);
+        if let Some(zone) = map.get_mut(&name("Sub.Example.")) {
+            *zone = "another";
+        }
+        assert_eq!(map.find(&Qname::new(&name("sub.example."))).map(|found| *found.value), Some("another"));
+        assert_eq!(map.get_mut(&name("www.example.")), None);
+    }
+
+    #[test]
+    fn a_name_is_found_at_its_own_depth_however_deep_it_may_be() {
+        let mut map = SuffixMap::new(Hasher::new(1));
+        for zone in ["example.", "a.b.c.d."] {
+            map.insert(&name(zone), zone);
+        }
+        let found = map.find_up_to(&Qname::new(&name("example.")), usize::MAX);
+        assert_eq!(found.map(|found| (*found.value, found.depth)), Some(("example.", 1)));
+    }
+
+    #[test]
+    fn the_only_name_is_found_as_one_of_several_is() {
+        let hasher = Hasher::new(1);
+        let (mut map, mut two) = (SuffixMap::new(hasher), SuffixMap::new(hasher));
+        map.insert(&name("sub.example."), 1);
+        two.insert(&name("sub.example."), 1);
+        two.insert(&name("sub.another."), 2);
+        let all = ["www.Sub.Example.", "a.b.SUB.example.", "sub.example.", "xsub.example.", "example.", "."];
+        for text in all {
+            let qname = Qname::new(&name(text));
+            for deepest in 0..5 {
+                let found = |map: &SuffixMap<i32>| {
+                    map.find_up_to(&qname, deepest).map(|found| (*found.value, found.depth, found.hash))
+                };
+                assert_eq!(found(&map), found(&two), "{text} up to {deepest}");
+            }
+        }
+        assert!(map.find(&Qname::new(&name("www.sub.example."))).is_some());
     }
 
     #[test]
