@@ -57,7 +57,8 @@ impl Key {
         state.variables(self.name(), algorithm.as_wire(), &variables);
         let mac = state.finish();
         let len = message.len();
-        message.resize(len + record_len(self.name(), algorithm.as_wire(), algorithm.mac_len(), 0), 0);
+        let room = record_len(self.name(), algorithm.as_wire(), algorithm.mac_len(), 0);
+        message.resize(len.saturating_add(room), 0);
         append(message, len, self.name(), algorithm.as_wire(), &variables, mac.as_bytes())
             .filter(|end| *end <= MAX_MESSAGE_LEN)?;
         Some(Exchange::after(Arc::clone(self), mac.as_bytes()))
@@ -106,7 +107,7 @@ impl Exchange {
         if self.is_first || self.unsigned >= MAX_UNSIGNED {
             return Err(VerifyError::Unsigned);
         }
-        self.unsigned += 1;
+        self.unsigned = self.unsigned.saturating_add(1);
         self.state.message(message);
         Ok(())
     }

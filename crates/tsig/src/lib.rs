@@ -4,8 +4,11 @@
 //! [`Session`] that comes of it; a client signs with [`Key::sign`], and verifies what comes back with the
 //! [`Exchange`]. Both go on over responses of many messages. Time is an argument.
 
-#![deny(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
+#![deny(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
 
 mod algorithm;
 mod client;

@@ -86,7 +86,11 @@ impl Variables<'_> {
 
 /// Octets that a record takes.
 pub(crate) fn record_len(key: &Name, algorithm: &[u8], mac_len: usize, other_len: usize) -> usize {
-    key.len() + 10 + algorithm.len() + 16 + mac_len + other_len
+    key.len().saturating_add(10).saturating_add(rdata_len(algorithm, mac_len, other_len))
+}
+
+fn rdata_len(algorithm: &[u8], mac_len: usize, other_len: usize) -> usize {
+    [algorithm.len(), 16, mac_len, other_len].into_iter().fold(0, usize::saturating_add)
 }
 
 /// Puts a record behind the `len` octets of a message, and counts it; gives the new length, or none if there is no
@@ -99,13 +103,14 @@ pub(crate) fn append(
     variables: &Variables<'_>,
     mac: &[u8],
 ) -> Option<usize> {
-    let rdata_len = u16::try_from(algorithm.len() + 16 + mac.len() + variables.other.len()).ok()?;
+    let rdata_len = u16::try_from(rdata_len(algorithm, mac.len(), variables.other.len())).ok()?;
     let count = read_word(out, ADDITIONAL_AT)?.checked_add(1)?;
     let id = read_word(out, 0)?;
     let mut end = len;
     let mut put = |octets: &[u8]| {
-        out.get_mut(end..end + octets.len())?.copy_from_slice(octets);
-        end += octets.len();
+        let start = end;
+        end = start.checked_add(octets.len())?;
+        out.get_mut(start..end)?.copy_from_slice(octets);
         Some(())
     };
     put(key.as_wire())?;

@@ -99,7 +99,7 @@ impl Session {
     /// As [`Session::sign`], for a message that grows.
     pub fn sign_vec(&mut self, message: &mut Vec<u8>, now: Duration) -> Option<()> {
         let len = message.len();
-        message.resize(len + self.room(), 0);
+        message.resize(len.saturating_add(self.room()), 0);
         let end = self.sign(message, len, now).filter(|end| *end <= cartonym_wire::MAX_MESSAGE_LEN)?;
         message.truncate(end);
         Some(())
