@@ -19,6 +19,17 @@ pub struct ServerBlock {
     pub keys: Vec<Key>,
     /// Its directives, in the order of the file.
     pub directives: Vec<Directive>,
+    /// How far it goes.
+    pub extent: Extent,
+}
+
+/// How far a server block goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// From its `{` to the `}` that belongs to it.
+    Braces,
+    /// To the end of the file: its zones have no `{` after them.
+    File,
 }
 
 impl Corefile {
@@ -32,6 +43,19 @@ impl Corefile {
     /// are bounded.
     pub fn parse(name: &str, text: &str, source: &dyn Source) -> Result<Self, Error> {
         Parser::new(name, text, source).corefile()
+    }
+}
+
+impl Extent {
+    /// Adds to the help of an error how the file was read, where a `{` that is missing may be the mistake.
+    pub fn explain(self, error: Error) -> Error {
+        match self {
+            Extent::Braces => error,
+            Extent::File => error.also_help(
+                "no `{` follows the zones, so the rest of the file is read as one server block: a line of zones, then lines of \
+                 directives",
+            ),
+        }
     }
 }
 

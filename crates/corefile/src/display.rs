@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{Corefile, Directive, ServerBlock, Word};
 
-/// Reads back as the same tree, but for places and warnings; two files that mean the same look the same.
+/// Reads back as the same tree, but for places, warnings and braces that are left out; two files that mean the same look the same.
 ///
 /// Some values of environment variables cannot be written without the variable, and read back as something else: a
 /// backslash before a quote or at the end of a word that needs quotes, and what looks like a further variable.
@@ -20,22 +20,25 @@ impl fmt::Display for ServerBlock {
             write!(f, "{} ", Written(&key.to_string()))?;
         }
         f.write_str("{\n")?;
-        self.directives.iter().try_for_each(|directive| write_directive(f, directive, 1))?;
+        self.directives.iter().try_for_each(|directive| write_directive(f, directive, INDENT))?;
         f.write_str("}")
     }
 }
 
-fn write_directive(f: &mut fmt::Formatter<'_>, directive: &Directive, depth: usize) -> fmt::Result {
-    let indent = depth * 4;
+fn write_directive(f: &mut fmt::Formatter<'_>, directive: &Directive, indent: usize) -> fmt::Result {
     write!(f, "{:indent$}{}", "", Written(&directive.name.text))?;
     directive.args.iter().try_for_each(|Word { text, .. }| write!(f, " {}", Written(text)))?;
     if let Some(block) = &directive.block {
         f.write_str(" {\n")?;
-        block.iter().try_for_each(|directive| write_directive(f, directive, depth + 1))?;
+        let deeper = indent.saturating_add(INDENT);
+        block.iter().try_for_each(|directive| write_directive(f, directive, deeper))?;
         write!(f, "{:indent$}}}", "")?;
     }
     f.write_str("\n")
 }
+
+/// Blanks before the lines of a block, more than before the line that it belongs to.
+const INDENT: usize = 4;
 
 /// A word, in quotes if it would not read as itself without.
 struct Written<'t>(&'t str);

@@ -11,17 +11,17 @@ use crate::{Error, Source, Word};
 ///
 /// If that does not end: a variable that contains itself, or a word that grows without measure.
 pub(crate) fn expand(word: &mut Word, source: &dyn Source) -> Result<(), Error> {
-    let mut steps = 0;
+    let mut steps = 0..MAX_STEPS;
     for (open, close) in [("{%", "%}"), ("{$", "}")] {
         while let Some((before, name, after)) = reference(&word.text, open, close) {
-            steps += 1;
             let value = source.env(name).unwrap_or_default();
-            if steps > MAX_STEPS || before.len() + value.len() + after.len() > MAX_OCTETS {
+            let text = [before, &value, after].concat();
+            if steps.next().is_none() || text.len() > MAX_OCTETS {
                 return Err(word
                     .error(format!("the environment variable `{}` expands without end", Brief(name)))
                     .help("its value may not name the variable itself, directly or through others"));
             }
-            word.text = [before, &value, after].concat();
+            word.text = text;
         }
     }
     Ok(())

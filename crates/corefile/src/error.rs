@@ -51,6 +51,18 @@ impl Error {
         self
     }
 
+    /// Adds to what would be right.
+    #[must_use]
+    pub fn also_help(mut self, more: &str) -> Self {
+        self.help = Some(self.help.map_or_else(|| more.to_owned(), |help| format!("{help}; {more}")));
+        self
+    }
+
+    /// All of it on one line: `FILE:LINE:COLUMN: message (help)`.
+    pub fn in_full(&self) -> String {
+        in_full(self, self.help.as_deref())
+    }
+
     /// Adds what would be right, if it is known.
     #[must_use]
     pub(crate) fn maybe_help(mut self, help: Option<String>) -> Self {
@@ -60,6 +72,11 @@ impl Error {
 }
 
 impl Warning {
+    /// All of it on one line, as [`Error::in_full`].
+    pub fn in_full(&self) -> String {
+        in_full(self, self.help.as_deref())
+    }
+
     pub(crate) fn new(position: &Position, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { position: position.clone(), message: message.into(), help: Some(help.into()) }
     }
@@ -84,3 +101,7 @@ impl fmt::Display for Warning {
 }
 
 impl std::error::Error for Error {}
+
+fn in_full(said: &dyn fmt::Display, help: Option<&str>) -> String {
+    help.map_or_else(|| said.to_string(), |help| format!("{said} ({help})"))
+}

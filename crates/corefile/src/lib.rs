@@ -6,7 +6,13 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
-    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::arithmetic_side_effects
+    )
 )]
 #![doc = include_str!("../README.md")]
 
@@ -28,7 +34,7 @@ mod tokens;
 mod word;
 mod zone;
 
-pub use corefile::{Corefile, ServerBlock};
+pub use corefile::{Corefile, Extent, ServerBlock};
 pub use directive::Directive;
 pub use duration::parse_duration;
 pub use error::{Error, Position, Warning};

@@ -24,15 +24,17 @@ fn edits(word: &[char], other: &str) -> usize {
     let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=word.len()).collect();
     let mut previous = None;
-    for (row, o) in other.chars().enumerate() {
-        let mut this = vec![row + 1];
-        let mut left = None;
-        for (column, &w) in word.iter().enumerate() {
-            let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
-            let replaced = at(&last, column) + usize::from(o != w);
-            let mut best = replaced.min(at(&last, column + 1) + 1).min(at(&this, column) + 1);
-            if left == Some(o) && previous == Some(w) && column > 0 {
-                best = best.min(at(&before_last, column - 1) + 1);
+    for (row, o) in (1..).zip(other.chars()) {
+        let mut this = vec![row];
+        let (mut best, mut left) = (row, None);
+        // Two back in both; there is none in the first column, nor in the first row.
+        let none = &usize::MAX;
+        let swapped = std::iter::once(none).chain(&before_last).chain(std::iter::repeat(none));
+        for ((&w, &[diagonal, above]), swapped) in word.iter().zip(last.array_windows()).zip(swapped) {
+            let replaced = diagonal.saturating_add(usize::from(o != w));
+            best = replaced.min(above.min(best).saturating_add(1));
+            if left == Some(o) && previous == Some(w) {
+                best = best.min(swapped.saturating_add(1));
             }
             this.push(best);
             left = Some(w);

@@ -19,7 +19,7 @@ use crate::key::doubt;
 use crate::lexer::{Kind, Token, lex};
 use crate::tokens::Tokens;
 use crate::word::Brief;
-use crate::{Corefile, Directive, Error, Key, Position, ServerBlock, Source, Warning, Word, nearest};
+use crate::{Corefile, Directive, Error, Extent, Key, Position, ServerBlock, Source, Warning, Word, nearest};
 
 pub(crate) struct Parser<'s> {
     tokens: Tokens,
@@ -83,9 +83,16 @@ impl<'s> Parser<'s> {
             self.snippets.insert(name.to_owned(), tokens);
             return Ok(None);
         }
-        let resolved = self.resolve(&keys.words)?;
+        let extent = match self.tokens.peek() {
+            Some((Token { kind: Kind::Open, .. }, _)) => Extent::Braces,
+            _ => Extent::File,
+        };
+        // Where one hangs on a zone, that is said already.
+        let has_brace = keys.words.iter().any(|word| word.text.ends_with('{'));
+        let explained = |error| if has_brace { error } else { extent.explain(error) };
+        let resolved = self.resolve(&keys.words).map_err(explained)?;
         let directives = self.body(&keys)?;
-        Ok((!resolved.is_empty()).then_some(ServerBlock { keys: resolved, directives }))
+        Ok((!resolved.is_empty()).then_some(ServerBlock { keys: resolved, directives, extent }))
     }
 
     fn keys(&mut self) -> Result<Keys, Error> {
@@ -140,7 +147,14 @@ impl<'s> Parser<'s> {
 
     fn body(&mut self, keys: &Keys) -> Result<Vec<Directive>, Error> {
         let open = match self.tokens.peek() {
-            None => return Ok(Vec::new()),
+            None => {
+                let alone = keys.words.first().filter(|_| !keys.stray_brace);
+                self.warnings.extend(alone.map(|key| {
+                    let help = "a server block is `ZONE... {`, a line for each directive, and `}`";
+                    Warning::new(&key.position, "a server block without directives refuses every query", help)
+                }));
+                return Ok(Vec::new());
+            }
             Some((Token { kind: Kind::Open, word, .. }, _)) => Some(word.position.clone()),
             Some(_) => None,
         };
@@ -221,7 +235,7 @@ impl<'s> Parser<'s> {
         if depth >= MAX_BLOCK_DEPTH {
             return Err(Error::new(&open, format!("blocks are nested more than {MAX_BLOCK_DEPTH} deep")));
         }
-        let lines = self.lines(Some(&open), depth + 1)?;
+        let lines = self.lines(Some(&open), depth.saturating_add(1))?;
         match self.tokens.peek() {
             Some((token, false)) => Err(token
                 .word
@@ -247,9 +261,11 @@ impl<'s> Parser<'s> {
         let mut depth = 0usize;
         while let Some(token) = self.next() {
             match token.kind {
-                Kind::Open => depth += 1,
-                Kind::Close if depth == 0 => return Ok(tokens.into()),
-                Kind::Close => depth -= 1,
+                Kind::Open => depth = depth.saturating_add(1),
+                Kind::Close => match depth.checked_sub(1) {
+                    Some(outer) => depth = outer,
+                    None => return Ok(tokens.into()),
+                },
                 Kind::Word | Kind::Import | Kind::Unclosed => {}
             }
             tokens.push(token);
@@ -279,11 +295,11 @@ impl<'s> Parser<'s> {
         }
         let tokens = match self.snippets.get(&pattern.text) {
             Some(tokens) => {
-                self.limits.snippets += 1;
+                self.limits.snippets = self.limits.snippets.saturating_add(1);
                 Arc::clone(tokens)
             }
             None => {
-                self.limits.files += 1;
+                self.limits.files = self.limits.files.saturating_add(1);
                 self.imported_files(&pattern)?
             }
         };

@@ -48,7 +48,7 @@ impl Tokens {
     pub(crate) fn next(&mut self) -> Option<Token> {
         while let Some(frame) = self.frames.last_mut() {
             if let Some(token) = frame.tokens.get(frame.at) {
-                frame.at += 1;
+                frame.at = frame.at.saturating_add(1);
                 return Some(token.clone());
             }
             self.frames.pop();

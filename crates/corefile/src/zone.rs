@@ -1,6 +1,6 @@
 //! Zone names: normalised, checked, and made from networks.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::key::split_key;
 use crate::word::Brief;
@@ -34,7 +34,7 @@ pub(crate) fn expand(word: &Word, name: &str) -> Result<Vec<String>, Error> {
     })?;
     match Network::parse(name) {
         None => Ok(vec![fully_qualified(name)]),
-        Some(Network { width: 128, mask: 0, .. }) => Err(word
+        Some(Network { address: IpAddr::V6(_), mask: 0 }) => Err(word
             .error(format!("`{}` is not a network to serve", Brief(name)))
             .help("the zone is `ip6.arpa`")),
         Some(network) => Ok(network.reverse_zones()),
@@ -55,20 +55,20 @@ fn check_name(name: &str) -> Result<(), &'static str> {
         match octet {
             b'.' if label == 0 => return Err("a label is empty"),
             b'.' => {
-                wire += label + 1;
+                wire = wire.saturating_add(label).saturating_add(1);
                 label = 0;
                 continue;
             }
             b'\\' => skip_escaped(&mut octets)?,
             _ => {}
         }
-        label += 1;
+        label = label.saturating_add(1);
         if label > 63 {
             return Err("a label is longer than 63 octets");
         }
     }
     if label > 0 {
-        wire += label + 1;
+        wire = wire.saturating_add(label).saturating_add(1);
     }
     if wire > 255 { Err("it is longer than 255 octets") } else { Ok(()) }
 }
@@ -81,8 +81,8 @@ fn skip_escaped(octets: &mut std::str::Bytes<'_>) -> Result<(), &'static str> {
     }
     match (octets.next(), octets.next()) {
         (Some(second), Some(third)) if second.is_ascii_digit() && third.is_ascii_digit() => {
-            let value = [first, second, third].iter().fold(0u32, |value, d| value * 10 + u32::from(d - b'0'));
-            if value > 255 { Err("an escape is greater than 255") } else { Ok(()) }
+            // Of three digits each, the greater number is the greater text.
+            if [first, second, third] > *b"255" { Err("an escape is greater than 255") } else { Ok(()) }
         }
         _ => Err("an escape has not three digits"),
     }
@@ -91,7 +91,8 @@ fn skip_escaped(octets: &mut std::str::Bytes<'_>) -> Result<(), &'static str> {
 /// In lower case, with the dot at the end.
 fn fully_qualified(name: &str) -> String {
     let mut name = name.to_ascii_lowercase();
-    let escapes = name.strip_suffix('.').map_or(0, |rest| rest.len() - rest.trim_end_matches('\\').len());
+    let backslashes = |rest: &str| rest.bytes().rev().take_while(|octet| *octet == b'\\').count();
+    let escapes = name.strip_suffix('.').map_or(0, backslashes);
     // `a\.` ends in a dot that belongs to its label.
     if !name.ends_with('.') || escapes % 2 == 1 {
         name.push('.');
@@ -99,10 +100,9 @@ fn fully_qualified(name: &str) -> String {
     name
 }
 
-/// `address/mask`, its address at the high end of `width` bits.
+/// `address/mask`.
 struct Network {
-    address: u128,
-    width: u32,
+    address: IpAddr,
     mask: u32,
 }
 
@@ -113,32 +113,35 @@ impl Network {
             return None;
         }
         let mask: u32 = mask.parse().ok()?;
-        let (address, width) = match address.parse::<Ipv4Addr>() {
-            Ok(v4) => (u128::from(u32::from(v4)), 32),
-            Err(_) => (u128::from(address.parse::<Ipv6Addr>().ok()?), 128),
-        };
-        (mask <= width).then_some(Self { address, width, mask })
+        let address: IpAddr = address.parse().ok()?;
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        (mask <= width).then_some(Self { address, mask })
     }
 
     /// One zone if the mask ends between two labels, else one for each value of the label it cuts: at most 128.
     fn reverse_zones(&self) -> Vec<String> {
-        let (bits, suffix) = if self.width == 32 { (8, "in-addr.arpa.") } else { (4, "ip6.arpa.") };
-        let labels = self.mask.div_ceil(bits);
-        let boundary = labels * bits;
-        // A shift by the whole width, of a mask or boundary of 0, leaves nothing.
-        let shift_left = |value: u128, by: u32| value.checked_shl(by).unwrap_or(0);
-        let network = self.address & shift_left(u128::MAX, self.width - self.mask);
-        let zone = |value: u128| {
-            let mut zone = String::new();
-            for label in (1..=labels).rev() {
-                let digit = (value >> (self.width - label * bits)) & ((1 << bits) - 1);
-                // Up to 9 the two look the same, and an IPv4 octet is written in decimal.
-                zone.push_str(&if bits == 8 { format!("{digit}.") } else { format!("{digit:x}.") });
+        // The values of all labels, how many are whole, how many bits there are of the next, and which it could have.
+        let (labels, whole, cut, all_bits) = match self.address {
+            IpAddr::V4(address) => (address.octets().to_vec(), self.mask / 8, self.mask % 8, 0xFF_u8),
+            IpAddr::V6(address) => {
+                let halves = address.octets().into_iter().flat_map(|octet| [octet >> 4, octet & 0x0F]);
+                (halves.collect(), self.mask / 4, self.mask % 4, 0x0F)
             }
-            zone + suffix
         };
-        let count = 1u128 << (boundary - self.mask);
-        (0..count).map(|i| zone(network | shift_left(i, self.width - boundary))).collect()
+        let below = |zone: &str, label: u8| match self.address {
+            IpAddr::V4(_) => format!("{label}.{zone}"),
+            IpAddr::V6(_) => format!("{label:x}.{zone}"),
+        };
+        let root = if self.address.is_ipv4() { "in-addr.arpa." } else { "ip6.arpa." };
+        let (whole, rest) = labels.split_at_checked(whole as usize).unwrap_or_default();
+        let zone = whole.iter().fold(root.to_owned(), |zone, label| below(&zone, *label));
+        match rest.first().filter(|_| cut > 0) {
+            Some(label) => {
+                let free = all_bits.unbounded_shr(cut);
+                (label & !free..=label | free).map(|label| below(&zone, label)).collect()
+            }
+            None => vec![zone],
+        }
     }
 }
 

@@ -102,13 +102,25 @@ fn keys_that_are_no_zones() {
         check(text, message, help);
     }
     let label = "x".repeat(64);
-    check(&label, &format!("t:1:1: `{label}` is not a domain name: a label is longer than 63 octets"), "");
+    check(
+        &format!("{label} {{\n}}"),
+        &format!("t:1:1: `{label}` is not a domain name: a label is longer than 63 octets"),
+        "",
+    );
     let name = "abcdefghi.".repeat(26);
     check(
-        &name,
+        &format!("{name} {{\n}}"),
         &format!("t:1:1: `{}...` is not a domain name: it is longer than 255 octets", &name[..64]),
         "",
     );
+}
+
+#[test]
+fn a_file_without_a_brace_is_said_to_be_read_as_one_block() {
+    let read = "no `{` follows the zones, so the rest of the file is read as one server block: a line of zones, then lines of directives";
+    let port = format!("without the colon the port is 53; {read}");
+    check("web:\n  image: x\n", "t:1:1: `web:` lacks a port after its last colon", &port);
+    check("a..b\nwhoami\n", "t:1:1: `a..b` is not a domain name: a label is empty", read);
 }
 
 #[test]

@@ -68,10 +68,12 @@ fn a_server_has_braces_or_the_rest_of_the_file() {
 
 #[test]
 fn a_server_may_be_without_directives() {
-    check("example.org", "dns://example.org. {\n}\n");
     check("example.org {\n}", "dns://example.org. {\n}\n");
     check("example.org { }", "dns://example.org. {\n}\n");
-    check("a b, c,\nd", "dns://a. dns://b. dns://c. dns://d. {\n}\n");
+    let refuses = "t:1:1: a server block without directives refuses every query";
+    let help = "a server block is `ZONE... {`, a line for each directive, and `}`";
+    check_warned("example.org", "dns://example.org.", refuses, help);
+    check_warned("a b, c,\nd", "dns://a. dns://b. dns://c. dns://d.", refuses, help);
 }
 
 #[test]
@@ -217,7 +219,7 @@ fn what_is_hardly_meant_is_taken_with_a_warning() {
         ("(a)x", "dns://(a)x.", "a zone has letters, digits, `-` and `_` between its dots"),
         ("ȶ", "dns://ȶ.", "a zone has letters, digits, `-` and `_` between its dots"),
     ] {
-        check_warned(text, keys, &taken(text), help);
+        check_warned(&format!("{text} {{\n}}"), keys, &taken(text), help);
     }
     check_warned(
         "a {\n}\n}",
