@@ -21,6 +21,8 @@ pub struct Ask {
     pub is_question: bool,
     /// Whether answers with records say in the authority section which servers the zone has.
     pub name_servers: bool,
+    /// Whether the client wants DNSSEC's records: a referral then says what the zone has as DS of the one below.
+    pub dnssec_ok: bool,
 }
 
 /// How an answer came out; looked at once, and never stored.
@@ -39,7 +41,7 @@ pub enum Outcome {
 /// Links of CNAME and DNAME that one answer follows.
 const MAX_LINKS: usize = 16;
 /// Names whose addresses one answer looks up.
-const MAX_ADDITIONAL: usize = 13;
+pub(crate) const MAX_ADDITIONAL: usize = 13;
 
 impl Zone {
     /// Writes the answer for a name that is the origin or below it.
@@ -170,7 +172,10 @@ impl<'z> Answer<'z, '_, '_> {
                     return self.as_many_as_fit(set);
                 }
                 self.end_of_answer(set.rtype);
-                if has_addresses(set.rtype) {
+                let addresses = set.addresses.filter(|_| self.zone.has_addresses);
+                if !addresses.is_some_and(|addresses| self.addresses(addresses, start))
+                    && has_addresses(set.rtype)
+                {
                     self.additional(set, owner, Some(start));
                 }
             }
@@ -276,48 +281,45 @@ impl<'z> Answer<'z, '_, '_> {
             // Of other types, no target is the owner.
             Owner::Question => Name::ROOT,
         };
-        let mut at = start.unwrap_or(0);
-        for (number, record) in set.records().take(MAX_ADDITIONAL).enumerate() {
-            let target_at = start.and_then(|_| target_at(at, set.rtype, record));
-            at += record.len();
-            let Some(target) = target(set.rtype, record, owner) else { continue };
-            // Several records may name one host.
-            if set.records().take(number).any(|record| self::target(set.rtype, record, owner) == Some(target))
-            {
-                continue;
-            }
-            let qname = Qname::new(target);
-            if !self.zone.contains(&qname) {
-                continue;
-            }
-            if let Found::Name(node) | Found::Wildcard(node) = self.zone.find(&qname, Type::A) {
-                // The client goes on with the services there; what those name, it asks for (RFC 9460 §4.1).
-                let mut aliases = set.records().take(MAX_ADDITIONAL);
-                let has_services = aliases.any(|record| {
-                    is_alias_mode(set.rtype, record) && self::target(set.rtype, record, owner) == Some(target)
-                });
-                let services = (has_services && target != owner).then_some(set.rtype);
-                self.host(services.into_iter().chain([Type::A, Type::AAAA]), node, target, target_at);
-            }
-        }
+        let zone = self.zone;
+        zone.hosts(set, owner, |Host { at, record, target, node }| {
+            let target_at = start.and_then(|start| target_at(start + at, set.rtype, record));
+            let services = (target != owner && has_services(set, target, owner)).then_some(set.rtype);
+            self.host(services.into_iter().chain([Type::A, Type::AAAA]), node, target, target_at);
+        });
     }
 
-    /// What the zone has of these types for a host.
+    /// The addresses that stand behind a set, if all of them fit; `start` is where its records were copied to.
+    fn addresses(&mut self, records: &[u8], start: usize) -> bool {
+        let (mut at, mut count) = (self.out.len(), 0);
+        if self.out.raw(Section::Additional, 0, records).is_err() {
+            return false;
+        }
+        let mut rest = records;
+        while rest.len() >= RECORD_HEADER {
+            let owner_at = start + usize::from(word(rest, 0));
+            self.out.patch(at, 0xC000 | owner_at as u16);
+            let len = RECORD_HEADER + usize::from(word(rest, RECORD_HEADER - 2));
+            rest = rest.get(len..).unwrap_or_default();
+            at += len;
+            count += 1;
+        }
+        self.out.raw(Section::Additional, count, &[]).is_ok()
+    }
+
+    /// What the zone has of these types for a host; a set that does not fit is left out whole, without TC (RFC 2181 §9).
     fn host(&mut self, types: impl Iterator<Item = Type>, node: &Node, owner: &Name, owner_at: Option<u16>) {
-        for rtype in types {
-            let Some(set) = node.set(rtype) else { continue };
-            for record in set.records() {
-                let written = match owner_at {
-                    Some(at) => self.pointed(at, record.get(2..).unwrap_or_default()),
-                    None => {
-                        let rdata = record.get(RECORD_HEADER..).unwrap_or_default();
-                        self.out.record(Section::Additional, owner, rtype, Class::IN, set.ttl, rdata)
-                    }
-                };
-                // Additional data that does not fit is left out without TC (RFC 2181 §9).
-                if written.is_err() {
-                    return;
+        for set in types.filter_map(|rtype| node.set(rtype)) {
+            let mark = self.out.mark();
+            let written = set.records().try_for_each(|record| match owner_at {
+                Some(at) => self.pointed(at, record.get(2..).unwrap_or_default()),
+                None => {
+                    let rdata = record.get(RECORD_HEADER..).unwrap_or_default();
+                    self.out.record(Section::Additional, owner, set.rtype, Class::IN, set.ttl, rdata)
                 }
+            });
+            if written.is_err() {
+                self.out.rewind(mark);
             }
         }
     }
@@ -379,9 +381,16 @@ impl<'z> Answer<'z, '_, '_> {
             set_flag(self.out, Flags::AA, false);
         }
         let Some(set) = cut.set(Type::NS) else { return self.negative(Rcode::NOERROR) };
-        for rdata in set.rdatas() {
-            if self.out.record(Section::Authority, cut.name(), Type::NS, Class::IN, set.ttl, rdata).is_err() {
-                return self.truncated();
+        let ds = cut.set(Type::DS).filter(|_| self.ask.dnssec_ok);
+        for set in [Some(set), ds].into_iter().flatten() {
+            for rdata in set.rdatas() {
+                if self
+                    .out
+                    .record(Section::Authority, cut.name(), set.rtype, Class::IN, set.ttl, rdata)
+                    .is_err()
+                {
+                    return self.truncated();
+                }
             }
         }
         for rdata in set.rdatas() {
@@ -453,7 +462,65 @@ impl<'z> Answer<'z, '_, '_> {
     }
 }
 
+/// A host that a record names, and this zone has.
+struct Host<'a> {
+    /// How far the record is from the first of its set.
+    at: usize,
+    record: &'a [u8],
+    target: &'a Name,
+    node: &'a Node,
+}
+
 impl Zone {
+    /// Shows the hosts that the records of a set name, each once, and of a long set only the first.
+    fn hosts(&self, set: Set<'_>, owner: &Name, mut show: impl FnMut(Host<'_>)) {
+        let mut at = 0;
+        let (mut seen, mut qname) = ([None; MAX_ADDITIONAL], Qname::default());
+        for (number, record) in set.records().take(MAX_ADDITIONAL).enumerate() {
+            let here = at;
+            at += record.len();
+            let Some(target) = target(set.rtype, record, owner) else { continue };
+            if qname.read(target.as_wire()).is_err() || !self.contains(&qname) {
+                continue;
+            }
+            if let Found::Name(node) | Found::Wildcard(node) = self.find(&qname, Type::A) {
+                // Several records may name one host, and several hosts may have one wildcard's node.
+                let (before, rest) = seen.split_at_mut(number);
+                let is_it = |(there, name): &(&Node, &Name)| std::ptr::eq(*there, node) && *name == target;
+                if before.iter().flatten().any(is_it) {
+                    continue;
+                }
+                if let Some(place) = rest.first_mut() {
+                    *place = Some((node, target));
+                }
+                show(Host { at: here, record, target, node });
+            }
+        }
+    }
+
+    /// Writes the addresses of an SRV set's targets, each with how far its target is from the first record for an owner;
+    /// none, if they are more than `most` octets.
+    pub(crate) fn write_addresses(
+        &self,
+        set: Set<'_>,
+        owner: &Name,
+        most: usize,
+        out: &mut Vec<u8>,
+    ) -> Option<()> {
+        let mut fits = true;
+        self.hosts(set, owner, |Host { at, record, node, .. }| {
+            let Some(target_at) = target_at(at, set.rtype, record) else { return };
+            for set in [Type::A, Type::AAAA].into_iter().filter_map(|rtype| node.set(rtype)) {
+                fits &= set.policy == Policy::All && out.len() + set.whole().len() <= most;
+                for address in set.records().take_while(|_| fits) {
+                    out.extend_from_slice(&target_at.to_be_bytes());
+                    out.extend_from_slice(address.get(2..).unwrap_or_default());
+                }
+            }
+        });
+        fits.then_some(())
+    }
+
     /// Whether a name is the origin or below it.
     pub fn contains(&self, qname: &Qname) -> bool {
         let depth = self.origin.depth();
@@ -543,6 +610,14 @@ fn target<'a>(rtype: Type, record: &'a [u8], owner: &'a Name) -> Option<&'a Name
 /// Whether the record says that its target has the services (RFC 9460 §2.4.2).
 fn is_alias_mode(rtype: Type, record: &[u8]) -> bool {
     is_service(rtype) && record.get(RECORD_HEADER..).is_some_and(|rdata| rdata.starts_with(&[0, 0]))
+}
+
+/// Whether the client goes on with the services at `target`; what those name, it asks for (RFC 9460 §4.1).
+fn has_services(set: Set<'_>, target: &Name, owner: &Name) -> bool {
+    is_service(set.rtype)
+        && set.records().take(MAX_ADDITIONAL).any(|record| {
+            is_alias_mode(set.rtype, record) && self::target(set.rtype, record, owner) == Some(target)
+        })
 }
 
 /// Where the target of a copied record begins, if a pointer reaches it and it is not ".".

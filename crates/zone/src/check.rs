@@ -1,7 +1,10 @@
 //! What is wrong with a zone as a whole, though each of its records is well formed.
 
-#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
-#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    test,
+    allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)
+)]
 
 mod finding;
 mod listing;
@@ -13,6 +16,8 @@ use cartonym_wire::{Name, RdataNames, Ttl, Type};
 
 pub use finding::{Finding, Problem, Report, Severity};
 pub use listing::Listing;
+
+use crate::node::Node;
 
 /// A record as the checks see it.
 #[derive(Clone, Copy, Debug)]
@@ -29,19 +34,17 @@ pub struct Entry<'a> {
     pub place: Option<(&'a str, u32)>,
 }
 
-/// Checks a zone, going over its records twice.
+/// Checks a zone, going over its sets twice.
 ///
-/// `records` gives all of them each time, in any order, but those of one name and type one after the other; else
-/// duplicates and differing TTLs are not seen. Memory is used for names with CNAME, DNAME or NS, not for others.
-pub fn check<'a, I>(origin: &'a Name, records: impl Fn() -> I) -> Report
+/// `sets` gives all of them each time, in any order: the records of one name and type. Memory is used for names with
+/// CNAME, DNAME or NS, not for others.
+pub fn check<'a, I>(origin: &'a Name, sets: impl Fn() -> I) -> Report
 where
-    I: IntoIterator,
-    I::Item: Into<Entry<'a>>,
+    I: Iterator,
+    I::Item: Iterator<Item = Entry<'a>> + Clone,
 {
     let mut landmarks = Landmarks::new(origin);
-    for entry in records() {
-        landmarks.note(&entry.into());
-    }
+    sets().for_each(|set| landmarks.note(set));
     let mut report = Report::default();
     if !landmarks.has_soa {
         report.add(Finding {
@@ -59,10 +62,8 @@ where
             place: None,
         });
     }
-    let mut walk = Walk { landmarks: &mut landmarks, set: None, report: &mut report };
-    for entry in records() {
-        walk.visit(entry.into());
-    }
+    let mut walk = Walk { landmarks: &mut landmarks, report: &mut report };
+    sets().for_each(|set| walk.visit(set));
     landmarks.name_servers_without_address(&mut report);
     report.sort();
     report
@@ -71,7 +72,7 @@ where
 /// A name's octets in lower case.
 type Key = Box<[u8]>;
 
-/// The names that say how others are to be seen; from the first time over the records.
+/// The names that say how others are to be seen; from the first time over the sets.
 struct Landmarks<'a> {
     origin: &'a Name,
     has_soa: bool,
@@ -109,25 +110,27 @@ impl<'a> Landmarks<'a> {
         }
     }
 
-    fn note(&mut self, entry: &Entry<'a>) {
-        match entry.rtype {
-            Type::SOA => self.has_soa |= entry.owner == self.origin,
-            Type::CNAME => drop(self.cnames.insert(key(entry.owner))),
-            Type::DNAME => drop(self.dnames.insert(key(entry.owner))),
-            Type::NS => self.note_ns(entry),
-            Type::A | Type::AAAA if entry.owner.is_wildcard() => {
-                self.wildcards.extend(entry.owner.parent().map(key));
+    fn note(&mut self, mut set: impl Iterator<Item = Entry<'a>>) {
+        let Some(first) = set.next() else { return };
+        let owner = first.owner;
+        match first.rtype {
+            Type::SOA => self.has_soa |= owner == self.origin,
+            Type::CNAME => drop(self.cnames.insert(key(owner))),
+            Type::DNAME => drop(self.dnames.insert(key(owner))),
+            Type::NS => {
+                if owner == self.origin {
+                    self.has_ns = true;
+                } else {
+                    self.cuts.insert(key(owner));
+                }
+                std::iter::once(first).chain(set).for_each(|entry| self.note_server(&entry));
             }
+            Type::A | Type::AAAA if owner.is_wildcard() => self.wildcards.extend(owner.parent().map(key)),
             _ => {}
         }
     }
 
-    fn note_ns(&mut self, entry: &Entry<'a>) {
-        if entry.owner == self.origin {
-            self.has_ns = true;
-        } else {
-            self.cuts.insert(key(entry.owner));
-        }
+    fn note_server(&mut self, entry: &Entry<'a>) {
         let target = RdataNames::first(entry.rtype, entry.rdata);
         if let Some(target) = target.filter(|target| target.is_within(self.origin)) {
             let needs_glue = entry.owner != self.origin && target.is_within(entry.owner);
@@ -148,7 +151,7 @@ impl<'a> Landmarks<'a> {
         let mut name = owner;
         while let Some(parent) = name.parent().filter(|parent| parent.len() >= self.origin.len()) {
             // Case does not change lengths: the same octets, counted from the end.
-            let suffix = lower.as_wire().get(owner.len() - parent.len()..)?;
+            let suffix = lower.as_wire().get(owner.len().checked_sub(parent.len())?..)?;
             if marks.contains(suffix) {
                 return Some(parent);
             }
@@ -175,39 +178,37 @@ impl<'a> Landmarks<'a> {
     }
 }
 
-/// The second time over the records.
+/// The second time over the sets.
 struct Walk<'w, 'a> {
     landmarks: &'w mut Landmarks<'a>,
-    /// The set that is being read.
-    set: Option<Set<'a>>,
     report: &'w mut Report,
 }
 
 /// The records of one name and type so far.
 struct Set<'a> {
     first: Entry<'a>,
-    /// Their data, from the second record on; most sets have one.
-    seen: HashSet<Cow<'a, [u8]>>,
+    /// Their data, where not all of it differs.
+    seen: Option<HashSet<Cow<'a, [u8]>>>,
     ttls_differ: bool,
 }
 
 impl<'a> Walk<'_, 'a> {
-    fn visit(&mut self, entry: Entry<'a>) {
-        match self.set.as_mut().filter(|set| set.has(&entry)) {
-            Some(set) => {
-                if let Some(problem) = set.ttl_problem(&entry) {
-                    self.report.add(entry.finding(problem));
-                }
-                if let Some(problem) = set.record_problem(&entry) {
-                    self.report.add(entry.finding(problem));
-                }
-            }
-            None => {
-                self.set = Some(Set { first: entry, seen: HashSet::new(), ttls_differ: false });
-                self.visit_set(&entry);
-            }
+    fn visit(&mut self, mut entries: impl Iterator<Item = Entry<'a>> + Clone) {
+        let all = entries.clone();
+        let Some(first) = entries.next() else { return };
+        self.visit_set(&first);
+        self.visit_target(&first);
+        let mut others = entries.peekable();
+        if others.peek().is_none() {
+            return;
         }
-        self.visit_target(&entry);
+        let seen = has_duplicates(all).then(|| HashSet::from([canonical(first.rtype, first.rdata)]));
+        let mut set = Set { first, seen, ttls_differ: false };
+        for entry in others {
+            let problems = [set.ttl_problem(&entry), set.record_problem(&entry)];
+            problems.into_iter().flatten().for_each(|problem| self.report.add(entry.finding(problem)));
+            self.visit_target(&entry);
+        }
     }
 
     /// What concerns owner and type, once for a set.
@@ -258,10 +259,6 @@ impl<'a> Walk<'_, 'a> {
 }
 
 impl<'a> Set<'a> {
-    fn has(&self, entry: &Entry<'_>) -> bool {
-        self.first.rtype == entry.rtype && self.first.owner == entry.owner
-    }
-
     /// The first time that the TTL is another; signatures have that of what they sign (RFC 4034 §3).
     fn ttl_problem(&mut self, entry: &Entry<'_>) -> Option<Problem> {
         let differs = entry.ttl != self.first.ttl && !matches!(entry.rtype, Type::RRSIG | Type::SIG);
@@ -272,10 +269,8 @@ impl<'a> Set<'a> {
 
     /// Whether the record is there already, or is one too many.
     fn record_problem(&mut self, entry: &Entry<'a>) -> Option<Problem> {
-        if self.seen.is_empty() {
-            self.seen.insert(canonical(self.first.rtype, self.first.rdata));
-        }
-        if !self.seen.insert(canonical(entry.rtype, entry.rdata)) {
+        let is_new = self.seen.as_mut().is_none_or(|seen| seen.insert(canonical(entry.rtype, entry.rdata)));
+        if !is_new {
             return Some(Problem::Duplicate);
         }
         match entry.rtype {
@@ -300,6 +295,27 @@ impl<'a> From<(&'a Name, Type, Ttl, &'a [u8])> for Entry<'a> {
     }
 }
 
+/// The sets of a node, as the checks see them.
+pub(crate) fn sets_of(node: &Node) -> impl Iterator<Item = impl Iterator<Item = Entry<'_>> + Clone> {
+    let owner = node.name();
+    node.sets().map(move |set| {
+        let (rtype, ttl) = (set.rtype, set.ttl);
+        set.rdatas().map(move |rdata| Entry::from((owner, rtype, ttl, rdata)))
+    })
+}
+
+/// Whether two records of a set are the same.
+fn has_duplicates<'a>(entries: impl Iterator<Item = Entry<'a>> + Clone) -> bool {
+    let data = entries.map(|entry| canonical(entry.rtype, entry.rdata));
+    // Mostly they are in order already.
+    if data.clone().is_sorted_by(|a, b| a < b) {
+        return false;
+    }
+    let mut data: Vec<_> = data.collect();
+    data.sort_unstable();
+    data.array_windows().any(|[a, b]| a == b)
+}
+
 /// RFC 4034 §2.5, and the types it replaced.
 pub(crate) fn may_be_beside_cname(rtype: Type) -> bool {
     matches!(rtype, Type::CNAME | Type::RRSIG | Type::NSEC | Type::SIG | Type::NXT | Type::KEY)
@@ -320,15 +336,22 @@ fn contains(marks: &HashSet<Key>, name: &Name) -> bool {
 
 /// The data with its names in lower case (RFC 4034 §6.2), so that equal records have equal octets.
 pub(crate) fn canonical(rtype: Type, rdata: &[u8]) -> Cow<'_, [u8]> {
-    let lowered = RdataNames::of(rtype).and_then(|shape| {
+    let shape = RdataNames::of(rtype);
+    // Mostly all is in lower case already.
+    let lowered = shape.filter(|_| has_uppercase(rdata)).and_then(|shape| {
         let start = shape.skip(rdata)?;
         let mut rest = rdata.get(start..)?;
         for _ in 0..shape.names {
             rest = Name::split(rest).ok()?.1;
         }
         let mut octets = rdata.to_vec();
-        octets.get_mut(start..rdata.len() - rest.len())?.make_ascii_lowercase();
+        octets.get_mut(start..rdata.len().checked_sub(rest.len())?)?.make_ascii_lowercase();
         Some(octets)
     });
     lowered.map_or(Cow::Borrowed(rdata), Cow::Owned)
+}
+
+fn has_uppercase(octets: &[u8]) -> bool {
+    // To the end in any case: so it is done for many octets at a time.
+    octets.iter().fold(false, |found, octet| found | octet.is_ascii_uppercase())
 }

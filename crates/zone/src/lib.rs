@@ -5,6 +5,7 @@
 //! when its data changes: a query finds a node and copies.
 
 mod answer;
+mod build;
 pub mod check;
 mod difference;
 mod load;
@@ -20,6 +21,7 @@ mod walk;
 mod zone;
 
 pub use answer::{Ask, Outcome};
+pub use build::{Built, ZoneBuilder};
 pub use difference::{Difference, Records, Soa};
 pub use load::{LoadError, inspect, load};
 pub use node::{Policy, RrSet, SetTooLarge};

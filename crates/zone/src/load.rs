@@ -2,12 +2,17 @@
 
 use std::fs;
 use std::io;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use cartonym_wire::{Hasher, Name};
 
-use crate::check::{Entry, Finding, Listing, Report, Severity, check};
+use crate::build::{Built, ZoneBuilder};
+use crate::check::{Entry, Finding, Listing, Report, Severity, check, sets_of};
 use crate::master::{Files, MasterError, Parser};
+use crate::node::SetTooLarge;
 use crate::zone::{EditError, Zone};
 
 /// Why a master file is not served.
@@ -37,6 +42,16 @@ pub enum LoadError {
         /// Why not.
         source: EditError,
     },
+    /// The records of one name are well formed, and too many together.
+    #[error("{path}: {owner} {source}")]
+    TooLarge {
+        /// The file.
+        path: String,
+        /// Their owner.
+        owner: String,
+        /// Why they do not go into a zone.
+        source: SetTooLarge,
+    },
     /// The records do not make a zone together.
     #[error("{path}: {}", first(report))]
     Refused {
@@ -55,21 +70,17 @@ pub enum LoadError {
 pub fn load(path: &Path, origin: &Name, hasher: Hasher) -> Result<(Zone, Report), LoadError> {
     let name = path.display().to_string();
     let text = fs::read(path).map_err(|source| LoadError::Read { path: name.clone(), source })?;
-    let mut edit = Zone::new(origin, hasher).edit(hasher);
-    let mut parser = Parser::new(&text, &name, origin, &Files);
-    while let Some(record) = parser.next_record() {
-        let record = record?;
-        edit.add(record.owner, record.rtype, record.ttl, record.rdata).map_err(|source| {
-            LoadError::Record {
-                file: record.file.to_owned(),
-                line: record.line,
-                owner: record.owner.to_string(),
-                source,
-            }
-        })?;
+    let mut zone = build(&mut Parser::new(&text, &name, origin, &Files), origin, hasher)?;
+    zone.close();
+    let mut report = check(origin, || zone.nodes().flat_map(sets_of));
+    let Built { zone, scattered, too_large } = zone.finish();
+    if let Some(owner) = too_large.first() {
+        return Err(LoadError::TooLarge { path: name, owner: owner.to_string(), source: SetTooLarge });
     }
-    let zone = edit.finish();
-    let mut report = inspect(&zone);
+    if scattered > 0 && report.findings.is_empty() {
+        // Two records may be one too many only beside each other, which they were not until now.
+        report = inspect(&zone);
+    }
     if !report.findings.is_empty() {
         // The zone does not know its lines; a second reading does, and is paid for only where something is wrong.
         report = with_lines(&text, &name, origin).unwrap_or(report);
@@ -80,9 +91,50 @@ pub fn load(path: &Path, origin: &Name, hasher: Hasher) -> Result<(Zone, Report)
     Ok((zone, report))
 }
 
+/// Reads all records of a file, and puts them into a zone.
+fn build(parser: &mut Parser<'_>, origin: &Name, hasher: Hasher) -> Result<ZoneBuilder, LoadError> {
+    let mut zone = ZoneBuilder::new(origin, hasher);
+    let (first, more) = Listing::read_some(parser, BATCH);
+    add(&mut zone, &first)?;
+    if !more? {
+        return Ok(zone);
+    }
+    // A long file: another thread puts in what was read, while this one reads on.
+    let (sender, receiver) = sync_channel::<Listing>(AHEAD);
+    thread::scope(|scope| {
+        let adding = scope
+            .spawn(move || receiver.iter().try_for_each(|listing| add(&mut zone, &listing)).map(|()| zone));
+        let read = read_on(parser, sender);
+        // A mistake there is one of an earlier line.
+        let zone = adding.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        read?;
+        Ok(zone)
+    })
+}
+
+fn read_on(parser: &mut Parser<'_>, sender: SyncSender<Listing>) -> Result<(), MasterError> {
+    loop {
+        let (listing, more) = Listing::read_some(parser, BATCH);
+        // Who takes them ends at a mistake, and tells of it.
+        if sender.send(listing).is_err() || !more? {
+            return Ok(());
+        }
+    }
+}
+
+fn add(zone: &mut ZoneBuilder, listing: &Listing) -> Result<(), LoadError> {
+    for Entry { owner, rtype, ttl, rdata, place } in listing.entries() {
+        zone.add(owner, rtype, ttl, rdata).map_err(|source| {
+            let (file, line) = place.unwrap_or_default();
+            LoadError::Record { file: file.to_owned(), line, owner: owner.to_string(), source }
+        })?;
+    }
+    Ok(())
+}
+
 fn with_lines(text: &[u8], name: &str, origin: &Name) -> Option<Report> {
     let listing = Listing::read(&mut Parser::new(text, name, origin, &Files), 1).ok()?;
-    Some(check(origin, || listing.entries()))
+    Some(check(origin, || listing.sets()))
 }
 
 /// The first error, for a line that has no room for all.
@@ -93,7 +145,9 @@ fn first(report: &Report) -> String {
 
 /// What is wrong with a zone as a whole.
 pub fn inspect(zone: &Zone) -> Report {
-    check(zone.origin(), || {
-        zone.records().map(|(owner, rtype, ttl, rdata)| Entry { owner, rtype, ttl, rdata, place: None })
-    })
+    check(zone.origin(), || zone.nodes.nodes().flat_map(sets_of))
 }
+
+/// Records that change threads together, and how many times as many wait to be put in.
+const BATCH: usize = 4096;
+const AHEAD: usize = 4;

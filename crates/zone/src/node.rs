@@ -9,9 +9,11 @@
 //! 8 + name   sets:           type 2 · policy 2 · most 2 · records 2 · ttl 4 · body length 4 · body
 //! ```
 //!
-//! The body of [`Policy::All`] is records in wire form, their owner a pointer to the question. The others choose, and
-//! so begin with an index: for each item its end in the body and the sum of weights up to it, 4 octets each. An item
-//! is a record, and behind it the addresses of its target without owners, which go to the additional section.
+//! The body of [`Policy::All`] is records in wire form, their owner a pointer to the question; behind them may stand, as
+//! many octets as `most` says, the addresses of their targets, whose owners say how far from the first record the
+//! target is. The others choose, and so begin with an index: for each item its end in the body and the sum of weights
+//! up to it, 4 octets each. An item is a record, and behind it the addresses of its target without owners, which go to
+//! the additional section. Behind the last set may be room to spare.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -80,6 +82,8 @@ pub(crate) struct Set<'a> {
     pub(crate) count: u16,
     pub(crate) ttl: Ttl,
     body: &'a [u8],
+    /// Records of the targets of [`Policy::All`], where they are known.
+    pub(crate) addresses: Option<&'a [u8]>,
 }
 
 /// What a chosen item says.
@@ -95,6 +99,8 @@ pub(crate) struct NodeEdit {
     name: NameBuf,
     children: u32,
     sets: Vec<SetEdit>,
+    /// Bodies of sets that are no more, empty: room for others.
+    spare: Vec<Vec<u8>>,
 }
 
 struct SetEdit {
@@ -107,6 +113,8 @@ struct SetEdit {
 
 const NAME_AT: usize = 8;
 const SET_HEADER: usize = 16;
+/// The octet that says that behind a set, all of which are given, are the addresses of its targets.
+const WITH_ADDRESSES: u8 = 3;
 /// Octets of a record before its RDATA: owner pointer, type, class, TTL, length.
 pub(crate) const RECORD_HEADER: usize = 12;
 /// A pointer to the question's name (RFC 1035 §4.1.4).
@@ -202,8 +210,43 @@ impl Node {
         Sets { left: read_u16(&self.0, 2), bytes: self.0.get(NAME_AT + len..).unwrap_or_default() }
     }
 
+    /// Every record but an alias: owner, type, TTL and RDATA.
+    pub(crate) fn records(&self) -> impl Iterator<Item = (&Name, Type, Ttl, &[u8])> {
+        let name = self.name();
+        self.sets().flat_map(move |set| set.rdatas().map(move |rdata| (name, set.rtype, set.ttl, rdata)))
+    }
+
     pub(crate) fn set(&self, rtype: Type) -> Option<Set<'_>> {
         self.sets().find(|set| set.rtype == rtype)
+    }
+
+    /// Puts records of their targets behind those of a set, which are all; in place where no other version has this node, and
+    /// it has the room. None where there is no such set, or they are too many.
+    pub(crate) fn add_addresses(&mut self, rtype: Type, addresses: &[u8]) -> Option<()> {
+        let (mut at, mut found) = (NAME_AT + self.name().len(), None);
+        for set in self.sets() {
+            let end = at + SET_HEADER + set.body.len() + set.addresses.map_or(0, <[u8]>::len);
+            if set.rtype == rtype && set.policy == Policy::All && set.addresses.is_none() {
+                found = Some((at, end));
+            }
+            at = end;
+        }
+        let (start, body_end) = found?;
+        let (sets_end, len) = (at, at + addresses.len());
+        let most = u16::try_from(addresses.len()).ok()?;
+        let body_len = u32::try_from(body_end + addresses.len() - start - SET_HEADER).ok()?;
+        if Arc::get_mut(&mut self.0).is_none_or(|bytes| bytes.len() < len) {
+            let mut bytes = self.0.get(..sets_end)?.to_vec();
+            bytes.resize(len, 0);
+            self.0 = Arc::from(bytes);
+        }
+        let bytes = Arc::get_mut(&mut self.0)?.get_mut(..len)?;
+        bytes.copy_within(body_end..sets_end, body_end + addresses.len());
+        bytes.get_mut(body_end..body_end + addresses.len())?.copy_from_slice(addresses);
+        let [high, low] = most.to_be_bytes();
+        bytes.get_mut(start + 3..start + 6)?.copy_from_slice(&[WITH_ADDRESSES, high, low]);
+        bytes.get_mut(start + 12..start + SET_HEADER)?.copy_from_slice(&body_len.to_be_bytes());
+        Some(())
     }
 
     /// Whether the two are one and the same.
@@ -248,16 +291,21 @@ impl<'a> Iterator for Sets<'a> {
         let [a, b, _, policy, m, n, c, d, e, f, g, h, i, j, k, l] = *header;
         let (body, rest) = rest.split_at_checked(u32::from_be_bytes([i, j, k, l]) as usize)?;
         self.bytes = rest;
+        let most = u16::from_be_bytes([m, n]);
+        let (policy, addresses) = match policy {
+            0 => (Policy::All, None),
+            1 => (Policy::Sample(most), None),
+            WITH_ADDRESSES => (Policy::All, Some(usize::from(most))),
+            _ => (Policy::One, None),
+        };
+        let (body, behind) = body.split_at_checked(body.len().checked_sub(addresses.unwrap_or(0))?)?;
         Some(Set {
             rtype: Type(u16::from_be_bytes([a, b])),
-            policy: match policy {
-                0 => Policy::All,
-                1 => Policy::Sample(u16::from_be_bytes([m, n])),
-                _ => Policy::One,
-            },
+            policy,
             count: u16::from_be_bytes([c, d]),
             ttl: Ttl::from_secs(u32::from_be_bytes([e, f, g, h])),
             body,
+            addresses: addresses.map(|_| behind),
         })
     }
 }
@@ -293,12 +341,12 @@ impl<'a> Set<'a> {
     }
 
     /// The RDATA of every record.
-    pub(crate) fn rdatas(self) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn rdatas(self) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.records().map(|record| record.get(RECORD_HEADER..).unwrap_or_default())
     }
 
     /// Every record in wire form, its owner a pointer to the question; aliases are none.
-    pub(crate) fn records(self) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn records(self) -> impl Iterator<Item = &'a [u8]> + Clone {
         let mut rest = if self.policy == Policy::All { self.body } else { &[] };
         let mut items = if self.policy == Policy::All { 0..0 } else { 0..usize::from(self.count) };
         std::iter::from_fn(move || {
@@ -330,7 +378,7 @@ impl<'a> Set<'a> {
 
 impl NodeEdit {
     pub(crate) fn new(name: &Name) -> NodeEdit {
-        NodeEdit { name: name.to_lowercase(), children: 0, sets: Vec::new() }
+        NodeEdit { name: name.to_lowercase(), children: 0, sets: Vec::new(), spare: Vec::new() }
     }
 
     pub(crate) fn of(node: &Node) -> NodeEdit {
@@ -338,11 +386,56 @@ impl NodeEdit {
             name: node.name().to_buf(),
             children: node.children(),
             sets: node.sets().map(|set| set.edit()).collect(),
+            spare: Vec::new(),
         }
+    }
+
+    /// Begins another name, in the room of the last.
+    pub(crate) fn restart(&mut self, name: &Name) {
+        self.name = name.to_lowercase();
+        self.children = 0;
+        self.spare.extend(self.sets.drain(..).map(|set| {
+            let mut body = set.body;
+            body.clear();
+            body
+        }));
+        // Sets that are put there bring their own.
+        self.spare.truncate(SPARE);
+    }
+
+    /// Adds the records of another node; of a set that is in both and chooses, this one's stand.
+    ///
+    /// # Errors
+    ///
+    /// [`SetTooLarge`]: some of them were added.
+    pub(crate) fn merge(&mut self, other: &Node) -> Result<(), SetTooLarge> {
+        for set in other.sets() {
+            let there = self.sets.iter().find(|there| there.rtype == set.rtype).map(|there| there.policy);
+            if there.is_some_and(|policy| policy != Policy::All || set.policy != Policy::All) {
+                continue;
+            }
+            if there.is_some() {
+                set.rdatas().try_for_each(|rdata| self.add(set.rtype, set.ttl, rdata).map(drop))?;
+            } else {
+                self.sets.push(set.edit());
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn name(&self) -> &Name {
         &self.name
+    }
+
+    /// Whether there is a set of this type.
+    pub(crate) fn has(&self, rtype: Type) -> bool {
+        self.sets.iter().any(|set| set.rtype == rtype)
+    }
+
+    /// How many records a set has of which all are given.
+    pub(crate) fn count_of_all(&self, rtype: Type) -> usize {
+        let set = self.sets.iter().find(|set| set.rtype == rtype && set.policy == Policy::All);
+        set.map_or(0, |set| usize::from(set.count))
     }
 
     /// Whether the name has neither records nor names below it: then it does not exist (RFC 8020 §2).
@@ -366,7 +459,8 @@ impl NodeEdit {
         let set = match there {
             Some(at) => &mut self.sets[at],
             None => {
-                self.sets.push(SetEdit { rtype, policy: Policy::All, count: 0, ttl, body: Vec::new() });
+                let body = self.spare.pop().unwrap_or_default();
+                self.sets.push(SetEdit { rtype, policy: Policy::All, count: 0, ttl, body });
                 self.sets.last_mut().ok_or(SetTooLarge)?
             }
         };
@@ -412,16 +506,22 @@ impl NodeEdit {
 
     pub(crate) fn compile(&self) -> Node {
         let body: usize = self.sets.iter().map(|set| SET_HEADER + set.body.len()).sum();
-        let mut bytes = Vec::with_capacity(NAME_AT + self.name.len() + body);
+        self.compile_in(&mut Vec::with_capacity(NAME_AT + self.name.len() + body), 0)
+    }
+
+    /// The same, written in a room that is used again, with so many octets to spare.
+    pub(crate) fn compile_in(&self, bytes: &mut Vec<u8>, spare: usize) -> Node {
+        bytes.clear();
         let flags = self.sets.iter().fold(0, |flags, set| flags | NodeFlags::of(set.rtype));
         bytes.extend_from_slice(&[self.name.len() as u8, flags]);
         bytes.extend_from_slice(&(self.sets.len() as u16).to_be_bytes());
         bytes.extend_from_slice(&self.children.to_be_bytes());
         bytes.extend_from_slice(self.name.as_wire());
         for set in &self.sets {
-            set.write(&mut bytes);
+            set.write(bytes);
         }
-        Node(bytes.into())
+        bytes.resize(bytes.len() + spare, 0);
+        Node(Arc::from(bytes.as_slice()))
     }
 }
 
@@ -455,7 +555,8 @@ impl SetEdit {
     }
 
     fn as_set(&self) -> Set<'_> {
-        Set { rtype: self.rtype, policy: self.policy, count: self.count, ttl: self.ttl, body: &self.body }
+        let SetEdit { rtype, policy, count, ttl, .. } = *self;
+        Set { rtype, policy, count, ttl, body: &self.body, addresses: None }
     }
 
     fn set_ttl(&mut self, ttl: Ttl) {
@@ -527,6 +628,9 @@ impl fmt::Debug for Node {
         )
     }
 }
+
+/// So many rooms for sets are kept from name to name.
+const SPARE: usize = 8;
 
 /// Octets that the records of one set may have: a message less header, longest question and OPT.
 const MAX_SET_LEN: usize = cartonym_wire::MAX_MESSAGE_LEN - 12 - 259 - 64;

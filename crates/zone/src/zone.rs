@@ -25,6 +25,8 @@ pub struct Zone {
     pub(crate) soa: Option<Ready>,
     /// The origin's NS set.
     pub(crate) name_servers: Option<Ready>,
+    /// Whether SRV sets have the addresses of their targets behind them: until the first change, which may be of these.
+    pub(crate) has_addresses: bool,
 }
 
 /// Changes to a zone, made on a copy; [`ZoneEdit::finish`] gives the zone that has them all.
@@ -72,6 +74,7 @@ impl Zone {
             wildcards: 0,
             soa: None,
             name_servers: None,
+            has_addresses: false,
         }
     }
 
@@ -104,10 +107,7 @@ impl Zone {
 
     /// Every record but an alias: owner, type, TTL and RDATA; names in no order, the SOA among them.
     pub fn records(&self) -> impl Iterator<Item = (&Name, Type, Ttl, &[u8])> {
-        self.nodes.nodes().flat_map(|node| {
-            node.sets()
-                .flat_map(move |set| set.rdatas().map(move |rdata| (node.name(), set.rtype, set.ttl, rdata)))
-        })
+        self.nodes.nodes().flat_map(Node::records)
     }
 
     /// The records of one name and type; none where the name or the set is not there.
@@ -136,7 +136,12 @@ impl Zone {
         self.nodes.octets()
     }
 
-    fn count_cut(&mut self, depth: usize, added: bool) {
+    /// Whether a lookup has to stop at a name with these flags: NS at the apex is no cut; DNAME there has all below it.
+    pub(crate) fn is_cut(&self, flags: NodeFlags, depth: usize) -> bool {
+        flags.has(NodeFlags::DNAME) || flags.has(NodeFlags::NS) && depth > self.origin.depth()
+    }
+
+    pub(crate) fn count_cut(&mut self, depth: usize, added: bool) {
         let depth = depth as u8;
         match self.cuts.iter_mut().find(|(at, _)| *at == depth) {
             Some((_, count)) if added => *count += 1,
@@ -147,7 +152,48 @@ impl Zone {
         self.cut_depths = self.cuts.iter().fold(0, |depths, (depth, _)| depths | 1 << depth);
     }
 
-    fn refresh_apex(&mut self) {
+    #[cfg(test)]
+    pub(crate) fn counted_cuts(&self) -> String {
+        let mut cuts = self.cuts.clone();
+        cuts.sort_unstable();
+        format!("{cuts:?} {:b}", self.cut_depths)
+    }
+
+    /// Adds what another part of the same zone counts, whose names are not among this one's.
+    pub(crate) fn join_counts(&mut self, other: &Zone) {
+        for (depth, count) in &other.cuts {
+            (0..*count).for_each(|_| self.count_cut(usize::from(*depth), true));
+        }
+        self.wildcards += other.wildcards;
+        self.max_depth = self.max_depth.max(other.max_depth);
+    }
+
+    /// Counts new names right below `parent`, whose hash is given. It comes into being if it was not there, and so is a
+    /// new name below its own: an empty non-terminal.
+    pub(crate) fn add_children(&mut self, parent: &Name, hash: u64, count: u32, hasher: Hasher) {
+        let (mut name, mut hash, mut count) = (parent.to_buf(), hash, count);
+        loop {
+            if let Some(node) = self.nodes.get_mut(hash, &name) {
+                let children = node.children().saturating_add(count);
+                node.set_children(children);
+                return;
+            }
+            let mut node = NodeEdit::new(&name).compile();
+            node.set_children(count);
+            self.nodes.insert(hash, node);
+            self.wildcards += u32::from(name.is_wildcard());
+            let Some(above) = self.parent(&name) else { return };
+            (hash, count) = (hasher.hash(&above), 1);
+            name = above;
+        }
+    }
+
+    /// The name above, within the zone.
+    fn parent(&self, name: &Name) -> Option<NameBuf> {
+        if name.len() <= self.origin.name().len() { None } else { name.parent().map(Name::to_buf) }
+    }
+
+    pub(crate) fn refresh_apex(&mut self) {
         if let Some(apex) = self.nodes.get(self.origin_hash, self.origin.name()) {
             self.apex = apex.clone();
         }
@@ -239,6 +285,7 @@ impl ZoneEdit {
     /// Puts the open name back into the zone, or takes it out if nothing is left of it.
     fn close(&mut self) {
         let Some(open) = self.open.take() else { return };
+        self.zone.has_addresses = false;
         let is_apex = open.depth == self.zone.origin.depth();
         let keep = is_apex || !open.edit.is_empty();
         let after = keep.then(|| open.edit.compile());
@@ -249,7 +296,9 @@ impl ZoneEdit {
                 self.zone.max_depth = self.zone.max_depth.max(open.depth as u8);
                 if self.zone.nodes.insert(open.hash, node) {
                     self.zone.wildcards += u32::from(wildcard);
-                    self.link(open.edit.name());
+                    if let Some(parent) = self.zone.parent(open.edit.name()) {
+                        self.zone.add_children(&parent, self.hasher.hash(&parent), 1, self.hasher);
+                    }
                 }
             }
             None if open.before.is_some() => self.remove_node(open.hash, open.edit.name()),
@@ -258,31 +307,10 @@ impl ZoneEdit {
     }
 
     fn count(&mut self, before: Option<NodeFlags>, after: Option<NodeFlags>, depth: usize) {
-        // NS at the apex is no cut; DNAME there has all below it.
-        let is_cut = |flags: NodeFlags| {
-            flags.has(NodeFlags::DNAME) || flags.has(NodeFlags::NS) && depth > self.zone.origin.depth()
-        };
+        let is_cut = |flags: NodeFlags| self.zone.is_cut(flags, depth);
         let (was, is) = (before.is_some_and(is_cut), after.is_some_and(is_cut));
         if was != is {
             self.zone.count_cut(depth, is);
-        }
-    }
-
-    /// Counts a new name at its parent, which comes into being if it was not there: an empty non-terminal.
-    fn link(&mut self, name: &Name) {
-        let mut name = name.to_buf();
-        while let Some(parent) = self.parent(&name) {
-            let hash = self.hasher.hash(&parent);
-            if let Some(node) = self.zone.nodes.get_mut(hash, &parent) {
-                let children = node.children().saturating_add(1);
-                node.set_children(children);
-                return;
-            }
-            let mut node = NodeEdit::new(&parent).compile();
-            node.set_children(1);
-            self.zone.nodes.insert(hash, node);
-            self.zone.wildcards += u32::from(parent.is_wildcard());
-            name = parent;
         }
     }
 
@@ -291,7 +319,7 @@ impl ZoneEdit {
         self.zone.nodes.remove(hash, name);
         self.zone.wildcards -= u32::from(name.is_wildcard());
         let mut name = name.to_buf();
-        while let Some(parent) = self.parent(&name) {
+        while let Some(parent) = self.zone.parent(&name) {
             let hash = self.hasher.hash(&parent);
             let Some(node) = self.zone.nodes.get_mut(hash, &parent) else { return };
             let children = node.children().saturating_sub(1);
@@ -303,11 +331,6 @@ impl ZoneEdit {
             self.zone.wildcards -= u32::from(parent.is_wildcard());
             name = parent;
         }
-    }
-
-    /// The name above, within the zone.
-    fn parent(&self, name: &Name) -> Option<NameBuf> {
-        if name.len() <= self.zone.origin.name().len() { None } else { name.parent().map(Name::to_buf) }
     }
 }
 

@@ -1,14 +1,14 @@
 //! Zones that are wrong as a whole.
 
 use cartonym_wire::{Name, NameBuf, Ttl, Type};
-use cartonym_zone::check::{Listing, Report, check};
+use cartonym_zone::check::{Entry, Listing, Report, check};
 use cartonym_zone::master::{NoIncludes, Parser};
 
 fn report(text: &str) -> Report {
     let origin: NameBuf = "example.".parse().unwrap();
     let mut parser = Parser::new(text.as_bytes(), "zone", &origin, &NoIncludes);
     let listing = Listing::read(&mut parser, 10).unwrap();
-    check(&origin, || listing.entries())
+    check(&origin, || listing.sets())
 }
 
 /// What is found when `text` is added to a zone without fault: line 5 is its first.
@@ -151,11 +151,8 @@ fn a_set_has_one_ttl_and_no_record_twice() {
 #[test]
 fn records_of_elsewhere_are_checked_without_places() {
     let origin: NameBuf = "example.".parse().unwrap();
-    let records: Vec<(NameBuf, Type, Ttl, Vec<u8>)> =
-        vec![(origin, Type::CNAME, Ttl::ZERO, b"\x01a\0".to_vec())];
-    let entries =
-        || records.iter().map(|(owner, rtype, ttl, rdata)| (&**owner as &Name, *rtype, *ttl, &rdata[..]));
-    let report = check(&origin, entries);
+    let record: (&Name, Type, Ttl, &[u8]) = (&origin, Type::CNAME, Ttl::ZERO, b"\x01a\0");
+    let report = check(&origin, || [[Entry::from(record)].into_iter()].into_iter());
     assert_eq!((report.refusals, report.warnings), (1, 1));
 }
 

@@ -75,7 +75,13 @@ fn an_alias_gives_nothing_but_its_target() {
     set.push_alias(&name("lb.test."), 1);
     edit.put(&owner, &set).unwrap();
     let zone = edit.finish();
-    let ask = cartonym_zone::Ask { qtype: Type::A, random: 0, is_question: true, name_servers: false };
+    let ask = cartonym_zone::Ask {
+        qtype: Type::A,
+        random: 0,
+        is_question: true,
+        name_servers: false,
+        dnssec_ok: false,
+    };
     assert_eq!(common::ask_with(&zone, &owner, ask, 512), None);
     assert!(zone.rdatas(&owner, Type::A, HASHER).is_empty());
 }

@@ -71,6 +71,9 @@ off.example.       300  HTTPS 0 .
 off.example.       300  A     192.0.2.9
 to-svc.example.    300  HTTPS 0 svc.example.
 to-cut.example.    300  HTTPS 0 a.cut.example.
+two.example.       300  SRV   1 1 80 a.host.example.
+two.example.       300  SRV   1 1 80 b.host.example.
+two.example.       300  SRV   1 1 81 A.host.example.
 "#;
 
 fn check(text: &str, question: &str, expected: &str) {
@@ -122,6 +125,19 @@ fn a_wildcard_does_not_speak_for_its_own_name_but_is_there() {
 fn a_wildcard_does_not_speak_below_a_name_that_exists() {
     check(WILDCARDS, "_telnet._tcp.host1.example. SRV", "NXDOMAIN aa; authority example. SOA");
     check(WILDCARDS, "a.host1.example. TXT", "NXDOMAIN aa; authority example. SOA");
+}
+
+#[test]
+fn a_referral_has_the_ds_records_for_who_wants_them() {
+    let referral = |dnssec_ok| {
+        let ask = Ask { qtype: Type::A, random: 0, is_question: true, name_servers: false, dnssec_ok };
+        let [_, authority, _] = ask_with(&zone(ZONE), &name("a.cut.example."), ask, 65535).unwrap().sections;
+        authority
+            .into_iter()
+            .filter(|(owner, rtype, ..)| *rtype == Type::DS && **owner == *name("cut.example."))
+            .count()
+    };
+    assert_eq!((referral(false), referral(true)), (0, 1));
 }
 
 #[test]
@@ -310,7 +326,7 @@ fn ds_at_a_cut_is_the_parents_to_answer() {
 #[test]
 fn glue_below_the_cut_that_does_not_fit_truncates() {
     let zone = zone(ZONE);
-    let ask = Ask { qtype: Type::A, random: 0, is_question: true, name_servers: false };
+    let ask = Ask { qtype: Type::A, random: 0, is_question: true, name_servers: false, dnssec_ok: false };
     let whole = ask_with(&zone, &name("a.cut.example."), ask, 512).unwrap();
     let all_but = |octets| ask_with(&zone, &name("a.cut.example."), ask, whole.len - octets).unwrap();
     assert!(!whole.tc);
@@ -433,6 +449,13 @@ fn srv_brings_the_addresses_that_the_zone_has_once_for_each_host() {
          answer _http._tcp.example. SRV 1 1 81 ns.example.; answer _http._tcp.example. SRV 1 1 82 a.cut.example.; \
          answer _http._tcp.example. SRV 1 1 83 www.test.; additional ns.example. A 192.0.2.53",
     );
+    check(
+        ZONE,
+        "two.example. SRV",
+        "NOERROR aa; answer two.example. SRV 1 1 80 a.host.example.; answer two.example. SRV 1 1 80 b.host.example.; \
+         answer two.example. SRV 1 1 81 A.host.example.; additional a.host.example. A 192.0.2.8; \
+         additional b.host.example. A 192.0.2.8",
+    );
     check(ZONE, "_none._tcp.example. SRV", "NOERROR aa; answer _none._tcp.example. SRV 0 0 0 .");
 }
 
@@ -471,11 +494,36 @@ fn an_alias_of_a_service_brings_the_service_and_its_addresses() {
 
 #[test]
 fn additional_data_that_does_not_fit_is_left_out_without_truncation() {
-    let ask = Ask { qtype: Type::SRV, random: 0, is_question: true, name_servers: false };
+    let ask = Ask { qtype: Type::SRV, random: 0, is_question: true, name_servers: false, dnssec_ok: false };
     let zone = zone(ZONE);
     let whole = ask_with(&zone, &name("_http._tcp.example."), ask, 512).unwrap();
     let less = ask_with(&zone, &name("_http._tcp.example."), ask, whole.len - 1).unwrap();
     assert_eq!((less.tc, less.sections[0].len(), less.sections[2].len()), (false, 4, 0));
+}
+
+#[test]
+fn the_addresses_of_a_host_are_there_all_or_none() {
+    let hosts = (0..5).map(|at| format!("a.example. 1 A 192.0.2.{at}\n")).collect::<String>();
+    let text = format!(
+        "example. 1 SOA a. b. 1 2 3 4 5\ns.example. 1 SRV 1 1 1 a.example.\ns.example. 1 SRV 1 1 2 b.example.\n{hosts}\
+         a.example. 1 AAAA 2001:db8::1\nb.example. 1 A 192.0.2.9\n"
+    );
+    let ask = Ask { qtype: Type::SRV, random: 0, is_question: true, name_servers: false, dnssec_ok: false };
+    let built = zone(&text);
+    let mut edit = built.edit(HASHER);
+    edit.add(&name("c.example."), Type::A, Ttl::ZERO, &[192, 0, 2, 1]).unwrap();
+    let edited = edit.finish();
+    for zone in [built, edited] {
+        let whole = ask_with(&zone, &name("s.example."), ask, 512).unwrap();
+        let answer = whole.len - 5 * 16 - 28 - 16;
+        for limit in answer..=whole.len {
+            let less = ask_with(&zone, &name("s.example."), ask, limit).unwrap();
+            let of_five =
+                less.sections[2].iter().filter(|rr| rr.0 == name("a.example.") && rr.1 == Type::A).count();
+            assert_eq!((less.tc, less.sections[0].len()), (false, 2));
+            assert_eq!(of_five, if limit < answer + 5 * 16 { 0 } else { 5 }, "{limit}");
+        }
+    }
 }
 
 // RFC 2181 §9: truncation.
@@ -488,7 +536,7 @@ fn an_answer_that_does_not_fit_is_truncated_to_whole_records() {
     for (owner, qtype) in [("big.example.", Type::A), ("example.", Type::SOA), ("a.hosts.example.", Type::A)]
     {
         for limit in [120, 300, 512, 1232] {
-            let ask = Ask { qtype, random: 0, is_question: true, name_servers: false };
+            let ask = Ask { qtype, random: 0, is_question: true, name_servers: false, dnssec_ok: false };
             let answered = ask_with(&zone, &name(owner), ask, limit).unwrap();
             assert_eq!(answered.tc, qtype == Type::A, "{owner} {limit}");
         }
@@ -497,7 +545,7 @@ fn an_answer_that_does_not_fit_is_truncated_to_whole_records() {
 
 #[test]
 fn a_name_error_stays_one_when_its_soa_does_not_fit() {
-    let ask = Ask { qtype: Type::A, random: 0, is_question: true, name_servers: false };
+    let ask = Ask { qtype: Type::A, random: 0, is_question: true, name_servers: false, dnssec_ok: false };
     let answered = ask_with(&zone(ZONE), &name("nothing.example."), ask, 50).unwrap();
     assert_eq!(answered.line(), "NXDOMAIN aa tc");
 }
@@ -520,7 +568,7 @@ fn choosing(policy: Policy, weights: &[u16]) -> Zone {
 }
 
 fn choose(zone: &Zone, random: u64) -> Vec<u8> {
-    let ask = Ask { qtype: Type::A, random, is_question: true, name_servers: false };
+    let ask = Ask { qtype: Type::A, random, is_question: true, name_servers: false, dnssec_ok: false };
     let answered = ask_with(zone, &name("www.example."), ask, 512).unwrap();
     answered.sections[0].iter().map(|record| record.3[3]).collect()
 }
@@ -639,7 +687,8 @@ fn an_srv_that_is_chosen_brings_its_own_addresses() {
     let zone = edit.finish();
     for (owner, count) in [("one.example.", 1), ("some.example.", 2)] {
         for random in randoms(20) {
-            let ask = Ask { qtype: Type::SRV, random, is_question: true, name_servers: false };
+            let ask =
+                Ask { qtype: Type::SRV, random, is_question: true, name_servers: false, dnssec_ok: false };
             let [srv, _, addresses] = ask_with(&zone, &name(owner), ask, 512).unwrap().sections;
             let hosts: Vec<_> =
                 srv.iter().map(|record| Name::from_wire(&record.3[6..]).unwrap().to_buf()).collect();

@@ -9,7 +9,7 @@ mod strategy;
 use std::collections::BTreeSet;
 
 use cartonym_wire::{NameBuf, Ttl, Type};
-use cartonym_zone::{Ask, Policy, RrSet, Zone, ZoneEdit};
+use cartonym_zone::{Ask, Policy, RrSet, Zone, ZoneBuilder, ZoneEdit};
 use common::{Answered, HASHER, Rr, ask, ask_with};
 use naive::{NaiveZone, Set};
 use proptest::prelude::*;
@@ -35,6 +35,7 @@ proptest! {
         let zone = edit.finish();
         same_data(&zone, &model)?;
         same_answers(&zone, &model, true)?;
+        same_answers(&built_at_once(&model), &model, false)?;
         if let Some((zone, model)) = kept {
             same_data(&zone, &model)?;
             same_answers(&zone, &model, false)?;
@@ -161,6 +162,19 @@ fn build(model: &NaiveZone) -> Zone {
     edit.finish()
 }
 
+/// As a master file is loaded.
+fn built_at_once(model: &NaiveZone) -> Zone {
+    let mut zone = ZoneBuilder::new(&model.origin, HASHER);
+    for (name, sets) in &model.names {
+        for (rtype, set) in sets {
+            for rdata in &set.rdatas {
+                zone.add(name, *rtype, Ttl::from_secs(set.ttl), rdata).unwrap();
+            }
+        }
+    }
+    zone.finish().zone
+}
+
 fn records(zone: &Zone) -> Vec<Rr> {
     let records = zone.records();
     sorted(records.map(|(owner, rtype, ttl, rdata)| (owner.to_buf(), rtype, ttl.as_secs(), rdata.to_vec())))
@@ -192,7 +206,8 @@ fn same_answers(zone: &Zone, model: &NaiveZone, rewritten_too: bool) -> Result<(
         for qtype in QTYPES {
             same_answer(ask(zone, &qname, qtype), &qname, qtype, model)?;
             if rewritten_too {
-                let other = Ask { qtype, random: 0, is_question: false, name_servers: false };
+                let other =
+                    Ask { qtype, random: 0, is_question: false, name_servers: false, dnssec_ok: false };
                 same_answer(ask_with(zone, &qname, other, 65535).unwrap(), &qname, qtype, model)?;
             }
         }

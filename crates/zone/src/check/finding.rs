@@ -107,7 +107,7 @@ impl Report {
             Severity::Refuse => &mut self.refusals,
             Severity::Warn => &mut self.warnings,
         };
-        *count += 1;
+        *count = count.saturating_add(1);
         if *count <= MAX_KEPT {
             self.findings.push(finding);
         }

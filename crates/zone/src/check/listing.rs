@@ -1,4 +1,4 @@
-//! The records of a master file with their lines, in little room, for the checks.
+//! Records of a master file with their lines, in little room.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,7 +7,7 @@ use cartonym_wire::{Name, Ttl, Type};
 use super::Entry;
 use crate::master::{MasterError, MasterRecord, Parser};
 
-/// Records in the order in which sets come together. Costs 32 octets a record beside owner and data.
+/// Records, each with its place. Costs 24 octets a record beside owner and data.
 #[derive(Debug, Default)]
 pub struct Listing {
     octets: Vec<u8>,
@@ -17,8 +17,6 @@ pub struct Listing {
 
 #[derive(Clone, Copy, Debug)]
 struct Item {
-    /// Of the owner: brings names together without comparing them.
-    hash: u64,
     /// Where the owner begins, the data behind it.
     at: usize,
     ttl: Ttl,
@@ -29,8 +27,11 @@ struct Item {
     owner_len: u8,
 }
 
+/// Octets of owner and data that a record mostly has at most.
+const OCTETS: usize = 64;
+
 impl Listing {
-    /// Reads all records of a file, or the first mistakes in it, at most `most`.
+    /// Reads all records of a file in the order in which sets come together, or the first mistakes in it, at most `most`.
     ///
     /// # Errors
     ///
@@ -49,21 +50,41 @@ impl Listing {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        listing.items.sort_unstable_by_key(|item| (item.hash, item.rtype, item.at));
+        let mut items = std::mem::take(&mut listing.items);
+        // Hashes bring names together without comparing them.
+        items.sort_by_cached_key(|item| (hash(listing.entry(item).owner), item.rtype, item.at));
+        listing.items = items;
         Ok(listing)
     }
 
-    /// The records, those of one name and type one after the other.
-    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+    /// Reads up to `most` records in their order, and says whether there may be more, or the mistake behind them.
+    pub(crate) fn read_some(parser: &mut Parser<'_>, most: usize) -> (Listing, Result<bool, MasterError>) {
+        let (octets, items) = (Vec::with_capacity(most.saturating_mul(OCTETS)), Vec::with_capacity(most));
+        let mut listing = Listing { octets, items, files: Vec::new() };
+        while listing.items.len() < most {
+            match parser.next_record() {
+                Some(Ok(record)) => listing.push(&record),
+                Some(Err(mistake)) => return (listing, Err(mistake)),
+                None => return (listing, Ok(false)),
+            }
+        }
+        (listing, Ok(true))
+    }
+
+    /// The sets, of what was read in their order.
+    pub fn sets(&self) -> impl Iterator<Item = impl Iterator<Item = Entry<'_>> + Clone> {
+        let is_same = |a: &Item, b: &Item| a.rtype == b.rtype && self.entry(a).owner == self.entry(b).owner;
+        self.items.chunk_by(is_same).map(|items| items.iter().map(|item| self.entry(item)))
+    }
+
+    /// The records.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.items.iter().map(|item| self.entry(item))
     }
 
     fn push(&mut self, record: &MasterRecord<'_>) {
-        let mut hasher = DefaultHasher::new();
-        record.owner.hash(&mut hasher);
         let file = self.file(record.file);
         self.items.push(Item {
-            hash: hasher.finish(),
             at: self.octets.len(),
             ttl: record.ttl,
             line: record.line,
@@ -81,8 +102,9 @@ impl Listing {
         // Mostly it is that of the record before.
         let known = self.files.iter().rposition(|file| file == name);
         let at = known.unwrap_or_else(|| {
+            let at = self.files.len();
             self.files.push(name.to_owned());
-            self.files.len() - 1
+            at
         });
         u16::try_from(at).unwrap_or(u16::MAX)
     }
@@ -99,4 +121,10 @@ impl Listing {
             place: Some((file, item.line)),
         }
     }
+}
+
+fn hash(name: &Name) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::chars::{number, parse};
+use super::chars::{number, parse, without_zeros_behind};
 use super::error::Parsed;
 use super::read::Reader;
 use super::write::{Flaw, Stop, Wire};
@@ -52,9 +52,9 @@ impl Item {
             Some(word) => (true, word),
             None => (false, word),
         };
-        let slash = word.iter().rposition(|byte| *byte == b'/')?;
-        let (family, address) = word.get(..slash)?.split_at_checked(2)?;
-        let prefix = word.get(slash + 1..)?;
+        let mut parts = word.rsplitn(2, |byte| *byte == b'/');
+        let prefix = parts.next()?;
+        let (family, address) = parts.next()?.split_at_checked(2)?;
         let mut octets = [0; 16];
         let (family, most) = match family {
             b"1:" => {
@@ -72,10 +72,10 @@ impl Item {
 
     fn push(&self, out: &mut Vec<u8>) {
         // Zeros at the end are not sent (RFC 3123 §4.1).
-        let used = self.address.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);
+        let used = without_zeros_behind(&self.address);
         out.extend_from_slice(&self.family.to_be_bytes());
-        out.extend_from_slice(&[self.prefix, u8::from(self.not) << 7 | used as u8]);
-        out.extend(self.address.iter().take(used));
+        out.extend_from_slice(&[self.prefix, u8::from(self.not) << 7 | used.len() as u8]);
+        out.extend_from_slice(used);
     }
 }
 

@@ -24,24 +24,34 @@ pub(super) fn push_name(text: &[u8], origin: &Name, out: &mut Vec<u8>) -> Result
     let start = out.len();
     out.push(b'.');
     out.extend_from_slice(text);
-    // The dot at the end becomes the root's length.
-    let (mut len, mut is_last) = (0, true);
-    for octet in out.get_mut(start..).unwrap_or_default().iter_mut().rev() {
+    let octets = out.get_mut(start..).unwrap_or_default();
+    let (is_absolute, labels) = match octets {
+        [labels @ .., last @ b'.'] => {
+            *last = 0;
+            (true, labels)
+        }
+        labels => (false, labels),
+    };
+    let mut len = 0usize;
+    for octet in labels.iter_mut().rev() {
         match *octet {
-            // What is wrong with labels so, if an escape before them does not put it right, is said there.
-            b'.' if len == 0 && !is_last || len > MAX_LABEL_LEN => {
-                return push_parsed(text, origin, start, out);
+            b'.' => {
+                // What is wrong with labels so, if an escape before them does not put it right, is said there.
+                if !(1..=MAX_LABEL_LEN).contains(&len) {
+                    return push_parsed(text, origin, start, out);
+                }
+                *octet = len as u8;
+                len = 0;
             }
             b'\\' => return push_parsed(text, origin, start, out),
-            b'.' => *octet = std::mem::take(&mut len) as u8,
-            _ => len += 1,
+            // Not even a text of all memory is so long.
+            _ => len = len.wrapping_add(1),
         }
-        is_last = false;
     }
-    if !text.ends_with(b".") {
+    if !is_absolute {
         out.extend_from_slice(origin.as_wire());
     }
-    if out.len() - start > MAX_NAME_LEN { Err(NameError::TooLong) } else { Ok(()) }
+    if out.len().saturating_sub(start) > MAX_NAME_LEN { Err(NameError::TooLong) } else { Ok(()) }
 }
 
 #[cold]
@@ -56,16 +66,12 @@ fn push_parsed(text: &[u8], origin: &Name, start: usize, out: &mut Vec<u8>) -> R
 pub(super) fn push_unescaped(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut rest = text;
     while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
-        out.extend_from_slice(rest.get(..at)?);
-        let (octet, tail) = match rest.get(at + 1..)? {
-            [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', tail @ ..] => {
-                let value =
-                    [a, b, c].iter().fold(0u16, |value, digit| value * 10 + u16::from(**digit - b'0'));
-                (u8::try_from(value).ok()?, tail)
-            }
-            [b'0'..=b'9', ..] => return None,
-            [octet, tail @ ..] => (*octet, tail),
-            [] => return None,
+        let (plain, escape) = rest.split_at_checked(at)?;
+        out.extend_from_slice(plain);
+        let (octet, tail) = match escape {
+            [_, a @ b'0'..=b'9', b, c, tail @ ..] => (number(&[*a, *b, *c], 255)? as u8, tail),
+            [_, b'0'..=b'9', ..] | [_] | [] => return None,
+            [_, octet, tail @ ..] => (*octet, tail),
         };
         out.push(octet);
         rest = tail;
@@ -89,35 +95,62 @@ pub(super) fn write_quoted(octets: &[u8], out: &mut dyn fmt::Write) -> fmt::Resu
 
 /// A decimal number up to `most`, digits only.
 pub(super) fn number(word: &[u8], most: u64) -> Option<u64> {
-    // Twenty digits could overflow; no number here has more than eleven.
+    // No number here has more than eleven digits.
     if word.is_empty() || word.len() > 18 {
         return None;
     }
     let mut value = 0u64;
     for byte in word {
-        value = value * 10 + u64::from(digit(*byte)?);
+        // Eighteen digits are less than 2^63.
+        value = value.wrapping_mul(10).wrapping_add(digit(*byte)?);
     }
     (value <= most).then_some(value)
 }
 
+/// An IPv4 address: four numbers up to 255, without zeros before them.
+pub(super) fn v4(word: &[u8]) -> Option<[u8; 4]> {
+    let (mut octets, mut part) = ([0u8; 4], None);
+    let mut places = octets.iter_mut();
+    for byte in word {
+        if *byte == b'.' {
+            *places.next()? = part.take()?;
+            continue;
+        }
+        let digit = digit(*byte)? as u8;
+        part = Some(match part {
+            None => digit,
+            Some(0) => return None,
+            Some(value) => u8::checked_mul(value, 10)?.checked_add(digit)?,
+        });
+    }
+    *places.next()? = part?;
+    places.next().is_none().then_some(octets)
+}
+
 /// A decimal number with up to `places` digits after the point, in units of the last of them.
 pub(super) fn decimal(word: &[u8], places: usize) -> Option<u64> {
-    let (whole, part) = match word.iter().position(|byte| *byte == b'.') {
-        Some(at) => (word.get(..at)?, word.get(at + 1..)?),
-        None => (word, &[][..]),
-    };
+    let mut parts = word.splitn(2, |byte| *byte == b'.');
+    let (whole, part) = (parts.next()?, parts.next().unwrap_or_default());
     if part.len() > places || whole.len() > 10 {
         return None;
     }
-    let mut value = number(whole, u64::MAX)?;
-    for place in 0..places {
-        value = value * 10 + part.get(place).map_or(Some(0), |byte| digit(*byte)).map(u64::from)?;
-    }
-    Some(value)
+    let mut digits = part.iter().chain(std::iter::repeat(&b'0')).take(places);
+    digits.try_fold(number(whole, u64::MAX)?, |value, byte| append(value, 10, digit(*byte)?))
 }
 
-fn digit(byte: u8) -> Option<u8> {
-    byte.is_ascii_digit().then(|| byte - b'0')
+/// `value` with one more digit, of `base`; none past 64 bits.
+pub(super) fn append(value: u64, base: u64, digit: u64) -> Option<u64> {
+    value.checked_mul(base)?.checked_add(digit)
+}
+
+fn digit(byte: u8) -> Option<u64> {
+    Some(u64::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10)
+}
+
+/// `octets` up to the last that is not zero.
+pub(super) fn without_zeros_behind(octets: &[u8]) -> &[u8] {
+    let last = octets.iter().rposition(|octet| *octet != 0);
+    last.and_then(|last| octets.get(..=last)).unwrap_or_default()
 }
 
 /// What the standard library reads from text.
@@ -127,6 +160,8 @@ pub(super) fn parse<T: std::str::FromStr>(word: &[u8]) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
@@ -157,6 +192,30 @@ mod tests {
         assert_eq!(back, octets);
         for bad in ["\\", "\\1", "\\12", "\\256", "\\12a"] {
             assert!(push_unescaped(bad.as_bytes(), &mut back).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_read_as_the_standard_library_reads_it() {
+        for text in [
+            "0.0.0.0",
+            "192.0.2.1",
+            "255.255.255.255",
+            "",
+            "1.2.3",
+            "1.2.3.4.5",
+            "1.2.3.256",
+            "01.2.3.4",
+            "1.2.3.00",
+            "1..2.3",
+            "1.2.3.4.",
+            ".1.2.3",
+            "1.2.3.a",
+            "1.2.3.+4",
+            " 1.2.3.4",
+            "1.2.3.0000004",
+        ] {
+            assert_eq!(v4(text.as_bytes()), text.parse::<Ipv4Addr>().ok().map(|it| it.octets()), "{text}");
         }
     }
 

@@ -189,7 +189,7 @@ impl Fault {
     /// The fault with the file's name and the column.
     pub(super) fn of_file(self, file: &str, text: &[u8]) -> MasterError {
         let before = text.get(..self.place.at).unwrap_or(text);
-        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count().saturating_add(1);
         MasterError {
             file: file.to_owned(),
             line: self.place.line,
@@ -245,15 +245,13 @@ fn nearest(word: &str) -> Option<Type> {
 /// How many letters to insert, remove or replace (Levenshtein).
 fn distance(a: &[u8], b: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let (mut diagonal, mut left) = (i, i + 1);
-        for (above, y) in row.iter_mut().skip(1).zip(b) {
-            let here = (diagonal + usize::from(x != y)).min(left + 1).min(*above + 1);
-            diagonal = std::mem::replace(above, here);
-            left = here;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
+    for (i, x) in (1..).zip(a) {
+        let Some((first, others)) = row.split_first_mut() else { break };
+        let (mut diagonal, mut left) = (std::mem::replace(first, i), i);
+        for (above, y) in others.iter_mut().zip(b) {
+            let replaced = diagonal.saturating_add(usize::from(x != y));
+            left = replaced.min(left.min(*above).saturating_add(1));
+            diagonal = std::mem::replace(above, left);
         }
     }
     row.last().copied().unwrap_or_default()

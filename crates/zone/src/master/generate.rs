@@ -39,7 +39,7 @@ impl Generation {
         let mut rest = lexer.text_since(start).to_vec();
         if last.quoted && !begins_with_text(before) {
             // BIND wants data of several fields in quotes; without them it is what the type's own reader takes.
-            rest.truncate(last.place.at - start.at);
+            rest.truncate(last.place.at.saturating_sub(start.at));
             rest.extend_from_slice(last.text);
         }
         Ok(Generation { place, numbers, owner, rest, line: Vec::new() })
@@ -65,14 +65,11 @@ fn word<'t>(lexer: &mut Lexer<'t>) -> Parsed<Token<'t>> {
 }
 
 fn numbers(word: &[u8]) -> Option<std::iter::StepBy<std::ops::RangeInclusive<u32>>> {
-    let (range, step) = match word.iter().position(|byte| *byte == b'/') {
-        Some(slash) => (word.get(..slash)?, number(word.get(slash + 1..)?, MAX_NUMBER)?),
-        None => (word, 1),
-    };
-    let hyphen = range.iter().position(|byte| *byte == b'-')?;
-    let from = number(range.get(..hyphen)?, MAX_NUMBER)?;
-    let to = number(range.get(hyphen + 1..)?, MAX_NUMBER)?;
-    let bounded = step > 0 && from <= to && (to - from) / step < MAX_LINES;
+    let mut parts = word.splitn(2, |byte| *byte == b'/');
+    let mut ends = parts.next()?.splitn(2, |byte| *byte == b'-');
+    let (from, to) = (number(ends.next()?, MAX_NUMBER)?, number(ends.next()?, MAX_NUMBER)?);
+    let step = parts.next().map_or(Some(1), |step| number(step, MAX_NUMBER))?;
+    let bounded = to.checked_sub(from)?.checked_div(step)? < MAX_LINES;
     bounded.then(|| (from as u32..=to as u32).step_by(step as usize))
 }
 
@@ -98,13 +95,13 @@ fn expand(template: &[u8], number: u32, out: &mut Vec<u8>) -> Result<(), Mistake
                 tail
             }
             [b'$', b'{', tail @ ..] => {
-                let end = tail.iter().position(|byte| *byte == b'}').unwrap_or(tail.len());
-                let modifier = tail.get(..end).unwrap_or_default();
+                let mut parts = tail.splitn(2, |byte| *byte == b'}');
+                let modifier = parts.next().unwrap_or_default();
                 modify(modifier, number, out).ok_or_else(|| Mistake::Generate {
                     word: format!("${{{}}}", show(modifier)),
                     expected: "${OFFSET,WIDTH,BASE} with a base of d, o, x, X, n or N, and no result below zero",
                 })?;
-                tail.get(end + 1..).unwrap_or_default()
+                parts.next().unwrap_or_default()
             }
             [b'$', tail @ ..] => {
                 print(out, format_args!("{number}"));
@@ -141,15 +138,15 @@ fn modify(modifier: &[u8], value: u32, out: &mut Vec<u8>) -> Option<()> {
 
 /// Hex digits from the last to the first with dots between them, `width` octets wide with the dots.
 fn nibbles(mut value: u32, width: usize, digits: &[u8; 16], out: &mut Vec<u8>) {
-    let start = out.len();
+    let end = out.len().saturating_add(width);
     loop {
         out.extend(digits.get(value as usize % 16));
         value /= 16;
-        if value == 0 && out.len() - start >= width {
+        if value == 0 && out.len() >= end {
             return;
         }
         out.push(b'.');
-        if value == 0 && out.len() - start >= width {
+        if value == 0 && out.len() >= end {
             return;
         }
     }

@@ -15,15 +15,13 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Parsed<()> {
     reader.u8()?;
     reader.out.extend_from_slice(&[0, 0]);
     let tag = reader.word()?;
-    let tag_start = reader.out.len();
     let tag_len = decode(&HEXLOWER_PERMISSIVE, tag.text, reader.out)
-        .and_then(|()| u8::try_from(reader.out.len() - tag_start).ok())
+        .and_then(|len| u8::try_from(len).ok())
         .filter(|len| *len > 0)
         .ok_or_else(|| reader.wrong(tag, "hex digits"))?;
     let key = reader.word()?;
-    let key_start = reader.out.len();
     let key_len = decode(&BASE64, key.text, reader.out)
-        .and_then(|()| u16::try_from(reader.out.len() - key_start).ok())
+        .and_then(|len| u16::try_from(len).ok())
         .filter(|len| *len > 0)
         .ok_or_else(|| reader.wrong(key, "Base64 without blanks"))?;
     if let Some([len, _, key_len_high, key_len_low, ..]) = reader.out.get_mut(..) {

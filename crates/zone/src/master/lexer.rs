@@ -32,27 +32,30 @@ pub(super) enum Start {
 /// A place in a text, with the parentheses that are open there.
 pub(super) struct Lexer<'t> {
     text: &'t [u8],
-    here: Place,
-    depth: u32,
+    /// What of `text` is still to be read: its end.
+    rest: &'t [u8],
+    line: u32,
+    depth: usize,
     /// Where the outermost open parenthesis stands, if depth > 0.
     opened: Place,
 }
 
 impl<'t> Lexer<'t> {
     pub(super) fn new(text: &'t [u8], here: Place) -> Lexer<'t> {
-        Lexer { text, here, depth: 0, opened: here }
+        let rest = text.get(here.at..).unwrap_or_default();
+        Lexer { text, rest, line: here.line, depth: 0, opened: here }
     }
 
     pub(super) fn place(&self) -> Place {
-        self.here
+        self.ahead(0)
     }
 
     /// Goes to the next line with something on it; none at the end of the text.
     pub(super) fn begin_entry(&mut self) -> Option<Start> {
         loop {
-            match *self.text.get(self.here.at)? {
+            match *self.rest.first()? {
                 b'\n' => self.newline(),
-                b'\r' => self.here.at += 1,
+                b'\r' => self.advance(1),
                 b';' => self.skip_line(),
                 b' ' | b'\t' => return Some(Start::Blank),
                 _ => return Some(Start::Word),
@@ -72,12 +75,15 @@ impl<'t> Lexer<'t> {
 
     /// The text from `start` to here.
     pub(super) fn text_since(&self, start: Place) -> &'t [u8] {
-        self.text.get(start.at..self.here.at).unwrap_or_default()
+        self.text.get(start.at..self.place().at).unwrap_or_default()
     }
 
     /// Takes `\#` if that is what comes next.
     pub(super) fn take_generic(&mut self) -> Parsed<bool> {
-        if self.skip_blanks()? != Some(b'\\') || !self.rest().starts_with(b"\\#") {
+        if self.is_before_word() {
+            return Ok(false);
+        }
+        if self.skip_blanks()? != Some(b'\\') || !self.rest.starts_with(b"\\#") {
             return Ok(false);
         }
         self.token().map(|_| true)
@@ -101,11 +107,8 @@ impl<'t> Lexer<'t> {
     }
 
     fn next(&mut self, pairs: bool) -> Parsed<Option<Token<'t>>> {
-        // Mostly there is one blank and then a word.
-        if let [b' ', byte, ..] = self.rest()
-            && !is_special(*byte)
-        {
-            self.here.at += 1;
+        if self.is_before_word() {
+            self.advance(1);
             return self.word(pairs).map(Some);
         }
         match self.skip_blanks()? {
@@ -115,14 +118,19 @@ impl<'t> Lexer<'t> {
         }
     }
 
+    /// Whether there is one blank and then a plain word, as there mostly is.
+    fn is_before_word(&self) -> bool {
+        matches!(self.rest, [b' ', byte, ..] if !is_special(*byte))
+    }
+
     /// Goes to the next word and gives its first octet; none at the end of the entry.
     fn skip_blanks(&mut self) -> Parsed<Option<u8>> {
         loop {
-            let Some(&byte) = self.text.get(self.here.at) else {
+            let Some(&byte) = self.rest.first() else {
                 return self.end_of_text();
             };
             match byte {
-                b' ' | b'\t' | b'\r' => self.here.at += 1,
+                b' ' | b'\t' | b'\r' => self.advance(1),
                 b'\n' if self.depth == 0 => return Ok(None),
                 b'\n' => self.newline(),
                 b';' => self.skip_line(),
@@ -143,74 +151,81 @@ impl<'t> Lexer<'t> {
     }
 
     fn word(&mut self, pairs: bool) -> Parsed<Token<'t>> {
-        let rest = self.rest();
-        let mut len = 0;
+        let len = plain_len(self.rest);
+        match self.rest.get(len) {
+            Some(b'\\' | b'"') => self.word_from(len, pairs),
+            _ => Ok(self.take(len)),
+        }
+    }
+
+    /// The same, where at `len` is what needs a look.
+    #[cold]
+    fn word_from(&mut self, mut len: usize, pairs: bool) -> Parsed<Token<'t>> {
         loop {
-            let tail = rest.get(len..).unwrap_or_default();
-            len += tail.iter().position(|byte| is_special(*byte)).unwrap_or(tail.len());
-            match rest.get(len..).unwrap_or_default() {
-                [b'\\', b'\n', ..] | [b'\\'] => len += 1,
-                [b'\\', ..] => len += 2,
-                [b'"', string @ ..] if pairs && rest.get(..len).is_some_and(|head| head.ends_with(b"=")) => {
-                    len += 2 + string_len(string)
-                        .ok_or_else(|| Fault::new(self.ahead(len), Mistake::UnclosedQuote))?;
+            let (head, tail) = self.rest.split_at_checked(len).unwrap_or_default();
+            let looked_at = match tail {
+                [b'\\', b'\n', ..] | [b'\\'] => 1,
+                [b'\\', ..] => 2,
+                [b'"', ..] if pairs && head.ends_with(b"=") => {
+                    string_len(tail).ok_or_else(|| Fault::new(self.ahead(len), Mistake::UnclosedQuote))?
                 }
                 [b'"', ..] => return Err(Fault::new(self.ahead(len), Mistake::QuoteInWord)),
-                _ => return Ok(self.take(len, 0)),
-            }
+                _ => return Ok(self.take(len)),
+            };
+            let plain = plain_len(tail.get(looked_at..).unwrap_or_default());
+            len = len.saturating_add(looked_at).saturating_add(plain);
         }
     }
 
     fn quoted(&mut self) -> Parsed<Token<'t>> {
-        let string = self.rest().get(1..).unwrap_or_default();
-        match string_len(string) {
-            Some(len) => Ok(self.take(len + 2, 1)),
-            None => Err(Fault::new(self.here, Mistake::UnclosedQuote)),
-        }
+        let len = string_len(self.rest).ok_or_else(|| Fault::new(self.place(), Mistake::UnclosedQuote))?;
+        let whole = self.take(len);
+        let [b'"', text @ .., b'"'] = whole.text else { return Ok(whole) };
+        Ok(Token { text, quoted: true, ..whole })
     }
 
-    /// The next `len` octets without `quote` octets at each end.
-    fn take(&mut self, len: usize, quote: usize) -> Token<'t> {
-        let text = self.rest().get(quote..len - quote).unwrap_or_default();
-        let token = Token { text, place: self.here, quoted: quote > 0 };
-        self.here.at += len;
-        token
+    /// The next `len` octets.
+    fn take(&mut self, len: usize) -> Token<'t> {
+        let place = self.place();
+        let (text, rest) = self.rest.split_at_checked(len).unwrap_or_default();
+        self.rest = rest;
+        Token { text, place, quoted: false }
     }
 
     fn open(&mut self) {
         if self.depth == 0 {
-            self.opened = self.here;
+            self.opened = self.place();
         }
-        self.depth += 1;
-        self.here.at += 1;
+        self.depth = self.depth.saturating_add(1);
+        self.advance(1);
     }
 
     fn close(&mut self) -> Parsed<()> {
         let Some(depth) = self.depth.checked_sub(1) else {
-            return Err(Fault::new(self.here, Mistake::UnopenedParenthesis));
+            return Err(Fault::new(self.place(), Mistake::UnopenedParenthesis));
         };
         self.depth = depth;
-        self.here.at += 1;
+        self.advance(1);
         Ok(())
     }
 
     fn newline(&mut self) {
-        self.here.at += 1;
-        self.here.line = self.here.line.saturating_add(1);
+        self.advance(1);
+        self.line = self.line.saturating_add(1);
     }
 
     /// Goes to the line's end, before the newline.
     fn skip_line(&mut self) {
-        let rest = self.rest();
-        self.here.at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        self.advance(self.rest.iter().position(|byte| *byte == b'\n').unwrap_or(self.rest.len()));
+    }
+
+    fn advance(&mut self, octets: usize) {
+        self.rest = self.rest.get(octets..).unwrap_or_default();
     }
 
     fn ahead(&self, octets: usize) -> Place {
-        Place { at: self.here.at + octets, line: self.here.line }
-    }
-
-    fn rest(&self) -> &'t [u8] {
-        self.text.get(self.here.at..).unwrap_or_default()
+        let at = self.text.len().saturating_sub(self.rest.len()).saturating_add(octets);
+        Place { at, line: self.line }
     }
 }
 
@@ -221,18 +236,22 @@ impl Place {
     }
 }
 
-/// Octets up to the closing quote; none if the line ends before.
+/// Octets of the quoted string that `text` begins with, with its quotes; none if the line ends before.
 fn string_len(text: &[u8]) -> Option<usize> {
-    let mut len = 0;
+    let mut octets = (1..).zip(text).skip(1);
     loop {
-        match text.get(len..)? {
-            [b'"', ..] => return Some(len),
-            [b'\n', ..] | [] => return None,
-            [b'\\', b'\n', ..] => return None,
-            [b'\\', ..] => len += 2,
-            _ => len += 1,
+        match octets.next()? {
+            (len, b'"') => return Some(len),
+            (_, b'\n') => return None,
+            (_, b'\\') if octets.next()?.1 == &b'\n' => return None,
+            _ => {}
         }
     }
+}
+
+/// Octets up to the first at which a word ends, or needs a look.
+fn plain_len(text: &[u8]) -> usize {
+    text.iter().position(|byte| is_special(*byte)).unwrap_or(text.len())
 }
 
 /// Whether a word ends here, or needs a look.

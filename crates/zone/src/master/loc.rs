@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::chars::{decimal, number};
+use super::chars::{append, decimal, number};
 use super::error::Parsed;
 use super::lexer::Token;
 use super::read::Reader;
@@ -38,9 +38,10 @@ pub(super) fn write(wire: &mut Wire<'_>, out: &mut dyn fmt::Write) -> Result<(),
     let sizes = [wire.u8()?, wire.u8()?, wire.u8()?];
     write_angle(wire.u32()?, 90, ('N', 'S'), out)?;
     write_angle(wire.u32()?, 180, ('E', 'W'), out)?;
-    let altitude = i64::from(wire.u32()?) - i64::from(SEA_LEVEL);
-    let sign = if altitude < 0 { "-" } else { "" };
-    write!(out, "{sign}{}.{:02}m", altitude.abs() / 100, altitude.abs() % 100)?;
+    let altitude = wire.u32()?;
+    let sign = if altitude < SEA_LEVEL { "-" } else { "" };
+    let centimetres = altitude.abs_diff(SEA_LEVEL);
+    write!(out, "{sign}{}.{:02}m", centimetres / 100, centimetres % 100)?;
     for size in sizes {
         let centimetres = unpack(size).ok_or(Flaw::Value("a size is not a digit and a power of ten"))?;
         write!(out, " {}.{:02}m", centimetres / 100, centimetres % 100)?;
@@ -55,28 +56,34 @@ fn angle(
     (plus, minus): (u8, u8),
     expected: &'static str,
 ) -> Parsed<u32> {
-    let mut parts = [0u64; 3];
-    let mut count = 0;
+    let mut parts = Vec::with_capacity(3);
     loop {
         let token = reader.word()?;
         if let Some(is_plus) = sign(token.text, plus, minus) {
-            let total = (parts[0] * 60 + parts[1]) * MINUTE + parts[2];
-            let in_range = count > 0 && total <= most * 60 * MINUTE;
-            let total = u32::try_from(total).ok().filter(|_| in_range);
-            let total = total.ok_or_else(|| reader.wrong(token, expected))?;
-            return Ok(if is_plus { EQUATOR + total } else { EQUATOR - total });
+            let total = arc(&parts).filter(|total| Some(*total) <= arc(&[most]));
+            let from_equator = if is_plus { u32::checked_add } else { u32::checked_sub };
+            let angle = total.and_then(|total| from_equator(EQUATOR, total));
+            return angle.ok_or_else(|| reader.wrong(token, expected));
         }
-        let part = match count {
+        let part = match parts.len() {
             0 => number(token.text, most),
             1 => number(token.text, 59),
-            _ => decimal(token.text, 3).filter(|milliseconds| *milliseconds < MINUTE),
+            2 => decimal(token.text, 3).filter(|milliseconds| *milliseconds < MINUTE),
+            _ => None,
         };
-        match (parts.get_mut(count), part) {
-            (Some(slot), Some(part)) => *slot = part,
-            _ => return Err(reader.wrong(token, expected)),
-        }
-        count += 1;
+        parts.push(part.ok_or_else(|| reader.wrong(token, expected))?);
     }
+}
+
+/// Thousandths of a second, from degrees, minutes and thousandths of a second; the last two may be left out.
+fn arc(parts: &[u64]) -> Option<u32> {
+    let (degrees, minutes, milliseconds) = match *parts {
+        [degrees] => (degrees, 0, 0),
+        [degrees, minutes] => (degrees, minutes, 0),
+        [degrees, minutes, milliseconds] => (degrees, minutes, milliseconds),
+        _ => return None,
+    };
+    u32::try_from(append(append(degrees, 60, minutes)?, MINUTE, milliseconds)?).ok()
 }
 
 /// Whether `word` is the letter of one side, and of which.
@@ -88,15 +95,16 @@ fn sign(word: &[u8], plus: u8, minus: u8) -> Option<bool> {
 
 fn write_angle(
     value: u32,
-    most: u32,
+    most: u64,
     (plus, minus): (char, char),
     out: &mut dyn fmt::Write,
 ) -> Result<(), Stop> {
     let total = value.abs_diff(EQUATOR);
-    if u64::from(total) > u64::from(most) * 60 * MINUTE {
+    if Some(total) > arc(&[most]) {
         return Err(Flaw::Value("an angle is out of range").into());
     }
-    let (minutes, milliseconds) = (total / MINUTE as u32, total % MINUTE as u32);
+    let total = u64::from(total);
+    let (minutes, milliseconds) = (total / MINUTE, total % MINUTE);
     let letter = if value < EQUATOR { minus } else { plus };
     write!(out, "{} {} ", minutes / 60, minutes % 60)?;
     write!(out, "{}.{:03} {letter} ", milliseconds / 1000, milliseconds % 1000)?;
@@ -107,7 +115,7 @@ fn write_angle(
 fn altitude(token: Token<'_>) -> Option<u32> {
     match token.text.strip_prefix(b"-") {
         Some(below) => SEA_LEVEL.checked_sub(u32::try_from(metres(below)?).ok()?),
-        None => u32::try_from(metres(token.text)? + u64::from(SEA_LEVEL)).ok(),
+        None => SEA_LEVEL.checked_add(u32::try_from(metres(token.text)?).ok()?),
     }
 }
 
@@ -119,19 +127,21 @@ fn metres(word: &[u8]) -> Option<u64> {
 
 /// A digit in the high four bits, a power of ten in the low four.
 fn pack(centimetres: u64) -> Option<u8> {
-    let (mut digit, mut power) = (centimetres, 0u8);
-    while digit > 9 {
-        digit /= 10;
-        power += 1;
-    }
-    (power <= 9).then_some((digit as u8) << 4 | power)
+    (0..=9).find_map(|power| {
+        let digit = centimetres.checked_div(power_of_ten(power)?)?;
+        (digit <= 9).then_some((digit as u8) << 4 | power)
+    })
 }
 
 fn unpack(size: u8) -> Option<u64> {
     let (digit, power) = (size >> 4, size & 0x0F);
     // Zero has one form, so that what is written is read as it was.
     let valid = digit <= 9 && power <= 9 && (digit > 0 || power == 0);
-    valid.then(|| u64::from(digit) * 10u64.pow(u32::from(power)))
+    power_of_ten(power).filter(|_| valid)?.checked_mul(u64::from(digit))
+}
+
+fn power_of_ten(power: u8) -> Option<u64> {
+    10u64.checked_pow(u32::from(power))
 }
 
 /// 1 m, 10 km and 10 m.

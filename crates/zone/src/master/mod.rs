@@ -6,8 +6,11 @@
 //!                            write  <- RDATA                     loc, apl, svcb, hip: what no plain kind says
 //! ```
 
-#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
-#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    test,
+    allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)
+)]
 
 mod apl;
 mod chars;

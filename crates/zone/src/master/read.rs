@@ -1,11 +1,11 @@
 //! RDATA from text: a function for each kind of field.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use cartonym_wire::{Name, Type};
 use data_encoding::{BASE32_DNSSEC, BASE64, Encoding, HEXLOWER_PERMISSIVE};
 
-use super::chars::{number, parse, push_name, push_unescaped};
+use super::chars::{number, parse, push_name, push_unescaped, v4, without_zeros_behind};
 use super::error::{Fault, Mistake, Parsed, show};
 use super::fields::{ALGORITHMS, CERTIFICATES, Kind, Row};
 use super::lexer::{Lexer, Token};
@@ -127,9 +127,8 @@ impl<'t> Reader<'_, 't> {
 
     fn v4(&mut self) -> Parsed<()> {
         let token = self.word()?;
-        let address: Ipv4Addr =
-            parse(token.text).ok_or_else(|| self.wrong(token, "an IPv4 address, as 192.0.2.1"))?;
-        self.out.extend_from_slice(&address.octets());
+        let address = v4(token.text).ok_or_else(|| self.wrong(token, "an IPv4 address, as 192.0.2.1"))?;
+        self.out.extend_from_slice(&address);
         Ok(())
     }
 
@@ -206,12 +205,7 @@ impl<'t> Reader<'_, 't> {
         let start = self.out.len();
         self.out.push(0);
         push_unescaped(token.text, self.out).ok_or_else(|| self.wrong(token, BAD_ESCAPE))?;
-        let len = self.out.len() - start - 1;
-        let len = u8::try_from(len).map_err(|_| self.wrong(token, "at most 255 octets long; split it"))?;
-        if let Some(length) = self.out.get_mut(start) {
-            *length = len;
-        }
-        Ok(())
+        set_length(self.out, start).ok_or_else(|| self.wrong(token, "at most 255 octets long; split it"))
     }
 
     fn texts(&mut self) -> Parsed<()> {
@@ -247,22 +241,22 @@ impl<'t> Reader<'_, 't> {
     }
 
     fn encoded_from(&mut self, first: Token<'t>, encoding: &Encoding, expected: &'static str) -> Parsed<()> {
-        let start = self.out.len();
         let word = join(first, self.lexer)?;
         decode(encoding, &word, self.out)
-            .filter(|()| self.out.len() > start)
+            .filter(|len| *len > 0)
+            .map(drop)
             .ok_or_else(|| self.wrong(first, expected))
     }
 
     fn nsap(&mut self) -> Parsed<()> {
         let token = self.word()?;
-        let start = self.out.len();
         let digits = token.text.strip_prefix(b"0x").or_else(|| token.text.strip_prefix(b"0X"));
         let digits =
             digits.map(|digits| digits.iter().copied().filter(|byte| *byte != b'.').collect::<Vec<_>>());
         digits
             .and_then(|digits| decode(&HEXLOWER_PERMISSIVE, &digits, self.out))
-            .filter(|()| self.out.len() > start)
+            .filter(|len| *len > 0)
+            .map(drop)
             .ok_or_else(|| self.wrong(token, "0x and hex digits"))
     }
 
@@ -292,15 +286,10 @@ impl<'t> Reader<'_, 't> {
     ) -> Parsed<()> {
         let start = self.out.len();
         self.out.push(0);
-        let len = decode(encoding, word, self.out).map(|()| self.out.len() - start - 1);
-        let len = len.and_then(|len| u8::try_from(len).ok()).filter(|len| *len > 0);
-        match (len, self.out.get_mut(start)) {
-            (Some(len), Some(length)) => {
-                *length = len;
-                Ok(())
-            }
-            _ => Err(self.wrong(token, expected)),
-        }
+        decode(encoding, word, self.out)
+            .filter(|len| *len > 0)
+            .and_then(|_| set_length(self.out, start))
+            .ok_or_else(|| self.wrong(token, expected))
     }
 
     fn types(&mut self) -> Parsed<()> {
@@ -318,32 +307,27 @@ impl<'t> Reader<'_, 't> {
     /// The types of one block of 256, which are in order: its number, a length, so many octets of bits.
     fn window(&mut self, types: &[Type]) {
         let mut bits = [0u8; 32];
-        let mut used = 0;
         for rtype in types {
             let [_, low] = rtype.0.to_be_bytes();
-            let at = usize::from(low / 8);
-            if let Some(octet) = bits.get_mut(at) {
-                *octet |= 0x80 >> (low % 8);
+            if let Some(octet) = bits.get_mut(usize::from(low / 8)) {
+                *octet |= 0x80u8.rotate_right(u32::from(low % 8));
             }
-            used = at + 1;
         }
         let block = types.first().map_or(0, |rtype| (rtype.0 >> 8) as u8);
-        self.out.extend_from_slice(&[block, used as u8]);
-        self.out.extend(bits.iter().take(used));
+        let used = without_zeros_behind(&bits);
+        self.out.extend_from_slice(&[block, used.len() as u8]);
+        self.out.extend_from_slice(used);
     }
 
     /// `count` groups of `digits` hex digits with `separator` between them.
     fn groups(&mut self, count: usize, digits: usize, separator: u8, expected: &'static str) -> Parsed<()> {
         let token = self.word()?;
-        let mut groups = 0;
-        for group in token.text.split(|byte| *byte == separator) {
-            groups += 1;
-            if groups > count || group.len() != digits {
-                return Err(self.wrong(token, expected));
-            }
-            decode(&HEXLOWER_PERMISSIVE, group, self.out).ok_or_else(|| self.wrong(token, expected))?;
-        }
-        if groups == count { Ok(()) } else { Err(self.wrong(token, expected)) }
+        let mut groups = token.text.split(|byte| *byte == separator);
+        let are_whole = groups.clone().count() == count
+            && groups.all(|group| {
+                group.len() == digits && decode(&HEXLOWER_PERMISSIVE, group, self.out).is_some()
+            });
+        if are_whole { Ok(()) } else { Err(self.wrong(token, expected)) }
     }
 
     /// What the data's second octet says: 0 nothing, 1 and 2 an address, 3 a name.
@@ -386,13 +370,20 @@ fn join<'t>(first: Token<'t>, lexer: &mut Lexer<'t>) -> Parsed<std::borrow::Cow<
     Ok(whole)
 }
 
-/// Appends what `word` encodes.
-pub(super) fn decode(encoding: &Encoding, word: &[u8], out: &mut Vec<u8>) -> Option<()> {
+/// Appends what `word` encodes, and says how many octets that is.
+pub(super) fn decode(encoding: &Encoding, word: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     let start = out.len();
     let room = encoding.decode_len(word.len()).ok()?;
-    out.resize(start + room, 0);
+    out.resize(start.checked_add(room)?, 0);
     let len = encoding.decode_mut(word, out.get_mut(start..)?).ok()?;
-    out.truncate(start + len);
+    out.truncate(start.saturating_add(len));
+    Some(len)
+}
+
+/// Makes the octet at `start` the number of those behind it; none if they are more than 255.
+fn set_length(out: &mut [u8], start: usize) -> Option<()> {
+    let (length, octets) = out.get_mut(start..)?.split_first_mut()?;
+    *length = u8::try_from(octets.len()).ok()?;
     Some(())
 }
 

@@ -118,8 +118,8 @@ fn read_value(key: u16, is_given: bool, text: Vec<u8>) -> (Option<Vec<u8>>, &'st
         ),
         ECH => {
             let mut octets = Vec::new();
-            let decoded = decode(&BASE64, &text, &mut octets).filter(|()| !octets.is_empty());
-            (decoded.map(|()| octets), "ech= and Base64")
+            let decoded = decode(&BASE64, &text, &mut octets).filter(|len| *len > 0);
+            (decoded.map(|_| octets), "ech= and Base64")
         }
         DOHPATH => {
             (Some(text).filter(|path| is_doh_path(path)), "dohpath= and a template, as /dns-query{?dns}")
@@ -137,11 +137,7 @@ fn mandatory(keys: impl Iterator<Item = Option<Key>>) -> Option<Vec<u8>> {
 
 fn is_mandatory(mut keys: impl Iterator<Item = u16>) -> bool {
     let mut last = MANDATORY;
-    let mut count = 0;
-    keys.all(|key| {
-        count += 1;
-        std::mem::replace(&mut last, key) < key
-    }) && count > 0
+    keys.all(|key| std::mem::replace(&mut last, key) < key) && last > MANDATORY
 }
 
 /// Protocol identifiers with their lengths; `\,` and `\\` are a comma and a backslash in one (RFC 9460 §A.1).

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::chars::number;
+use super::chars::{append, number};
 
 /// Seconds, plain or as in `1w2d3h4m5s`; none past 32 bits.
 pub(super) fn span(word: &[u8]) -> Option<u32> {
@@ -22,7 +22,7 @@ pub(super) fn span(word: &[u8]) -> Option<u32> {
             b'w' => 604_800,
             _ => return None,
         };
-        total = total.checked_add(number(count, u64::from(u32::MAX))? * unit)?;
+        total = total.checked_add(number(count, u64::from(u32::MAX))?.checked_mul(unit)?)?;
         rest = tail;
     }
     if word.is_empty() { None } else { u32::try_from(total).ok() }
@@ -38,28 +38,28 @@ pub(super) fn moment(word: &[u8]) -> Option<u32> {
     if year < 1970 || month < 1 || day < 1 || day > days_of(year, month) {
         return None;
     }
-    let days = (1970..year).map(days_of_year).sum::<u64>()
-        + (1..month).map(|month| days_of(year, month)).sum::<u64>()
-        + (day - 1);
-    let seconds = part(8, 10, 23)? * 3_600 + part(10, 12, 59)? * 60 + part(12, 14, 59)?;
-    u32::try_from(days * 86_400 + seconds).ok()
+    let years = (1970..year).map(days_of_year);
+    let months = (1..month).map(|month| days_of(year, month));
+    let days = years.chain(months).chain([day.checked_sub(1)?]).sum();
+    let parts = [(24, part(8, 10, 23)?), (60, part(10, 12, 59)?), (60, part(12, 14, 59)?)];
+    let seconds = parts.into_iter().try_fold(days, |value, (base, part)| append(value, base, part))?;
+    u32::try_from(seconds).ok()
 }
 
 /// Writes YYYYMMDDHHmmSS.
 pub(super) fn write_moment(seconds: u32, out: &mut dyn fmt::Write) -> fmt::Result {
     let (mut days, second) = (u64::from(seconds) / 86_400, seconds % 86_400);
-    let mut year = 1970;
-    while days >= days_of_year(year) {
-        days -= days_of_year(year);
-        year += 1;
+    let mut year = 1970u64;
+    while let Some(later) = days.checked_sub(days_of_year(year)) {
+        (days, year) = (later, year.saturating_add(1));
     }
-    let mut month = 1;
-    while days >= days_of(year, month) {
-        days -= days_of(year, month);
-        month += 1;
+    let mut month = 1u64;
+    while let Some(later) = days.checked_sub(days_of(year, month)) {
+        (days, month) = (later, month.saturating_add(1));
     }
+    let day = days.saturating_add(1);
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    write!(out, "{year:04}{month:02}{:02}{hour:02}{minute:02}{second:02}", days + 1)
+    write!(out, "{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
 }
 
 fn days_of_year(year: u64) -> u64 {

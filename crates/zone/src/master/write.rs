@@ -257,20 +257,20 @@ impl<'a> Wire<'a> {
     }
 
     fn types(&mut self, out: &mut dyn fmt::Write) -> Result<(), Stop> {
-        let (mut next_block, mut separator) = (0u16, "");
+        let (mut last, mut separator) = (None, "");
         while !self.rest.is_empty() {
             let block = u16::from(self.u8()?);
             let bits = self.counted()?;
-            if block < next_block {
+            if last.is_some_and(|last| last >= block) {
                 return Err(Flaw::Value("the type bitmap's blocks are not in order").into());
             }
             if bits.len() > 32 || bits.last().is_none_or(|octet| *octet == 0) {
                 return Err(Flaw::Value("a block of the type bitmap is empty or too long").into());
             }
-            next_block = block + 1;
-            for (at, octet) in bits.iter().enumerate() {
-                for bit in (0..8).filter(|bit| octet & 0x80 >> bit != 0) {
-                    write!(out, "{separator}{}", Type(block << 8 | (at * 8 + bit) as u16))?;
+            last = Some(block);
+            for (at, octet) in (0..).zip(bits) {
+                for bit in (0..8u16).filter(|bit| octet.rotate_left(u32::from(*bit)) & 0x80 != 0) {
+                    write!(out, "{separator}{}", Type(block << 8 | at << 3 | bit))?;
                     separator = " ";
                 }
             }

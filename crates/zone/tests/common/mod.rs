@@ -43,7 +43,13 @@ pub(crate) fn zone(text: &str) -> Zone {
 
 /// Asks as a client over a stream would.
 pub(crate) fn ask(zone: &Zone, qname: &Name, qtype: Type) -> Answered {
-    ask_with(zone, qname, Ask { qtype, random: 0, is_question: true, name_servers: false }, 65535).unwrap()
+    ask_with(
+        zone,
+        qname,
+        Ask { qtype, random: 0, is_question: true, name_servers: false, dnssec_ok: false },
+        65535,
+    )
+    .unwrap()
 }
 
 /// Asks with chance and a limit; none where the answer is an alias.
