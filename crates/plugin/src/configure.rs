@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use cartonym_corefile::{Directive, Error, Word};
 use cartonym_wire::NameBuf;
 
-use crate::{Metrics, Plugin};
+use crate::{Metrics, Plugin, aside};
 
 /// What turns a directive into plugins.
 pub trait Configure {
@@ -101,6 +101,19 @@ pub struct Shared {
     // Taken while configuring only: a query never asks.
     values: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     plugins: OnceLock<Vec<Arc<dyn Plugin>>>,
+    occasion: Occasion,
+}
+
+/// What a configuration is made for.
+#[derive(Clone, Copy, Default)]
+enum Occasion {
+    /// To be served, where nothing is served yet.
+    #[default]
+    Start,
+    /// To be looked at.
+    Rehearsal,
+    /// To be served in place of another.
+    Reload,
 }
 
 impl<'a> Setup<'a> {
@@ -177,6 +190,16 @@ impl<'a> Setup<'a> {
         names(words)
     }
 
+    /// Does what takes long, such as to read the records of a file. None where the Corefile is only looked at: it is read once
+    /// more when that went well. Where another configuration answers meanwhile, the work gives way to that ([`aside`]).
+    pub fn take_time<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Option<T> {
+        match self.shared.occasion {
+            Occasion::Start => Some(work()),
+            Occasion::Rehearsal => None,
+            Occasion::Reload => Some(aside(work)),
+        }
+    }
+
     /// Where counters are to be had.
     pub fn metrics(&self) -> Arc<Metrics> {
         self.shared.get()
@@ -244,6 +267,16 @@ pub fn names(words: &[cartonym_corefile::Word]) -> Result<Vec<NameBuf>, Error> {
 }
 
 impl Shared {
+    /// For a configuration that is only looked at; see [`Setup::take_time`].
+    pub fn rehearsal() -> Shared {
+        Shared { occasion: Occasion::Rehearsal, ..Shared::default() }
+    }
+
+    /// For a configuration that takes the place of one that answers queries; see [`Setup::take_time`].
+    pub fn reload() -> Shared {
+        Shared { occasion: Occasion::Reload, ..Shared::default() }
+    }
+
     /// The value of this type.
     pub fn get<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
@@ -288,5 +321,27 @@ impl fmt::Debug for Shared {
 impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "http://{}{}", self.address, self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cartonym_corefile::{Corefile, Filesystem};
+    use std::thread;
+
+    #[test]
+    fn what_takes_long_is_not_done_for_a_look_and_is_done_aside_in_a_reload() {
+        let corefile = Corefile::parse("Corefile", ". {\n    x\n}\n", &Filesystem).unwrap();
+        let directive = &corefile.servers[0].directives[0];
+        let take_time = |shared: Shared| {
+            let mut settings = Settings::default();
+            let setup = Setup::new(directive, &[], &[], &mut settings, &shared);
+            setup.take_time(|| thread::current().id())
+        };
+        let here = thread::current().id();
+        assert_eq!(take_time(Shared::default()), Some(here));
+        assert_eq!(take_time(Shared::rehearsal()), None);
+        assert!(take_time(Shared::reload()).is_some_and(|there| there != here));
     }
 }

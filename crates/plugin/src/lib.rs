@@ -1,26 +1,38 @@
 #![doc = include_str!("../README.md")]
 
+mod aside;
 mod configure;
+mod exchange;
 mod fallthrough;
 mod follow;
 mod journal;
+mod metadata;
 pub mod metrics;
+mod network;
+mod note;
 mod query;
 mod resolver;
 mod response;
 mod step;
+mod view;
 
+pub use aside::aside;
 pub use cartonym_corefile as corefile;
 pub use cartonym_wire as wire;
 pub use configure::{ANY, Configure, Content, Page, Place, Settings, Setup, Shared, names};
+pub use exchange::{Exchange, Listener, Listeners};
 pub use fallthrough::Fallthrough;
 pub use follow::follow;
 pub use journal::{Journal, Level, Written};
+pub use metadata::{Label, Metadata, Told};
 pub use metrics::Metrics;
+pub use network::{Network, NotANetwork};
+pub use note::Note;
 pub use query::{Client, Context, OwnedQuery, Query, Transport};
-pub use resolver::{Behalf, Resolve, Resolver};
+pub use resolver::{Behalf, Resolve, Resolver, Takes};
 pub use response::Response;
 pub use step::{BoxFuture, Deferred, Messages, Resumed, Step};
+pub use view::View;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -43,7 +55,7 @@ pub trait Plugin: Any + Send + Sync {
     /// Sees the response to a query this plugin passed on; the innermost plugin sees it first.
     fn on_response(&self, _query: &Query<'_>, _response: &mut Response<'_>) {}
 
-    /// Whether queries of this opcode are its business; the others pass it by.
+    /// Whether queries of this opcode are its business; the others pass it by. Asked when a chain is made, and not by queries.
     fn handles(&self, opcode: Opcode) -> bool {
         opcode == Opcode::QUERY
     }
@@ -58,9 +70,21 @@ pub trait Plugin: Any + Send + Sync {
         None
     }
 
-    /// Work of its own, run beside the queries until shutdown.
+    /// Who decides which queries the chain is for that this plugin is in, where there are several for one zone; asked for
+    /// once.
+    fn view(&self) -> Option<Arc<dyn View>> {
+        None
+    }
+
+    /// Work of its own, run beside the queries until shutdown, or until no chain has this plugin any more.
     fn background(self: Arc<Self>) -> Option<BoxFuture<'static, ()>> {
         None
+    }
+
+    /// Hears, once, that its work of its own is to end; true if that ends by itself when it has done what is left, for which
+    /// it has a second. It is cut off then, or at once.
+    fn end(&self) -> bool {
+        false
     }
 }
 

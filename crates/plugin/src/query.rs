@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cartonym_wire::{Class, Edns, Flags, Message, Name, Opcode, ParseError, Qname, Question, Type};
 
-use crate::Resolver;
+use crate::{Note, Resolver};
 
 /// A query on its way through a chain.
 pub struct Query<'a> {
@@ -17,6 +17,7 @@ pub struct Query<'a> {
     /// Whether a plugin has set another name.
     renamed: bool,
     edns: Option<Edns<'a>>,
+    note: Option<Note>,
     context: Context<'a>,
 }
 
@@ -75,6 +76,7 @@ pub struct OwnedQuery {
     qtype: Type,
     flags: Flags,
     renamed: bool,
+    note: Option<Note>,
     client: Client,
     zone: Box<[u8]>,
     route: usize,
@@ -95,7 +97,7 @@ impl<'a> Query<'a> {
         context: Context<'a>,
     ) -> Query<'a> {
         let (qtype, flags) = (question.qtype, message.header().flags);
-        Query { message, question, qname, qtype, flags, renamed: false, edns, context }
+        Query { message, question, qname, qtype, flags, renamed: false, edns, note: None, context }
     }
 
     /// Asks for another name from here on; the client's question comes back unchanged all the same.
@@ -112,6 +114,16 @@ impl<'a> Query<'a> {
     /// Sets or clears a flag from here on; what the response echoes stays the client's.
     pub fn set_flag(&mut self, flag: Flags, on: bool) {
         self.flags = self.flags.with(flag, on);
+    }
+
+    /// A new place for a word about the query, for a promise to write once it is kept; what another plugin had is gone.
+    pub fn begin_note(&mut self) -> Note {
+        self.note.insert(Note::default()).clone()
+    }
+
+    /// What the promise said that was the last to say something.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_ref()?.text()
     }
 
     /// The name asked for, in lower case, prepared for lookups.
@@ -169,6 +181,15 @@ impl<'a> Query<'a> {
         self.edns.as_ref()
     }
 
+    /// Octets that the client takes, as it says: of a datagram 512 where it says nothing (RFC 6891 §6.2.5).
+    pub fn buffer_size(&self) -> u16 {
+        match (self.asked_over(), &self.edns) {
+            (Transport::Udp, Some(edns)) => edns.udp_size,
+            (Transport::Udp, None) => 512,
+            _ => u16::MAX,
+        }
+    }
+
     /// The message as received.
     pub fn message(&self) -> Message<'a> {
         self.message
@@ -177,6 +198,11 @@ impl<'a> Query<'a> {
     /// Who asks.
     pub fn client(&self) -> Client {
         self.context.client
+    }
+
+    /// How the client asked: the client's transport, but for a question from within that of the query it is asked for.
+    pub fn asked_over(&self) -> Transport {
+        self.context.resolver.asked_over(self.context.client.transport)
     }
 
     /// The zone of the route that the query took.
@@ -191,7 +217,7 @@ impl<'a> Query<'a> {
 
     /// This server's own chains, for a name that leads elsewhere.
     pub fn resolver(&self) -> Resolver {
-        self.context.resolver.at(self.context.now, self.context.random)
+        self.context.resolver.of(self)
     }
 
     /// Uniform, and new for each query.
@@ -222,6 +248,7 @@ impl<'a> Query<'a> {
             qtype: self.qtype,
             flags: self.flags,
             renamed: self.renamed,
+            note: self.note.clone(),
             client: self.context.client,
             zone: self.context.zone.as_wire().into(),
             route: self.context.route,
@@ -257,6 +284,7 @@ impl OwnedQuery {
         query.qtype = self.qtype;
         query.flags = self.flags;
         query.renamed = self.renamed;
+        query.note = self.note.clone();
         Ok(query)
     }
 
@@ -284,6 +312,11 @@ impl Transport {
     /// Whether a response may be longer than a datagram, and of several messages.
     pub fn is_stream(self) -> bool {
         self != Transport::Udp
+    }
+
+    /// `udp`, or `tcp` for whatever is a stream, as people and CoreDNS's metrics have it.
+    pub fn protocol(self) -> &'static str {
+        if self.is_stream() { "tcp" } else { "udp" }
     }
 
     /// Whether nobody on the way can read what is said.

@@ -64,6 +64,22 @@ impl<'b> Response<'b> {
         written
     }
 
+    /// Adds what `write` adds, or where it fails nothing, and TC stays as it was: for records that mean little without each
+    /// other, as a set and its signatures.
+    ///
+    /// # Errors
+    ///
+    /// Those of `write`.
+    pub fn whole<E>(&mut self, write: impl FnOnce(&mut Response<'b>) -> Result<(), E>) -> Result<(), E> {
+        let (mark, flags) = (self.builder.mark(), self.builder.flags());
+        let written = write(self);
+        if written.is_err() {
+            self.builder.rewind(mark);
+            self.builder.set_flags(flags);
+        }
+        written
+    }
+
     /// Takes all records back; rcode, flags and options stay.
     pub fn clear_records(&mut self) {
         self.builder.rewind(self.start);
