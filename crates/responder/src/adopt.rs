@@ -1,9 +1,12 @@
 //! Taking over a response that came as a whole message: from an upstream, or from a promise.
 
 use cartonym_plugin::Response;
-use cartonym_wire::{Flags, MAX_MESSAGE_LEN, Message, ParseError, Section, Type, expand_rdata};
+use cartonym_wire::{
+    Edns, Flags, MAX_MESSAGE_LEN, Message, OptionCode, ParseError, Section, Type, expand_rdata,
+};
 
-/// Copies rcode, flags and records of `octets` to `response`; OPT and TSIG belong to another conversation and stay.
+/// Copies rcode, flags and records of `octets` to `response`; TSIG belongs to another conversation and stays, as does OPT but for
+/// what it tells of an error, which a forwarder may pass on (RFC 8914).
 ///
 /// # Errors
 ///
@@ -18,6 +21,9 @@ pub(crate) fn adopt(octets: &[u8], response: &mut Response<'_>) -> Result<(), Pa
     let mut rdata = vec![0; MAX_MESSAGE_LEN];
     for record in message.records() {
         let record = record?;
+        if let Some(ede) = Edns::of(&record).and_then(|edns| edns.options.find(OptionCode::EDE)) {
+            response.option(OptionCode::EDE, ede);
+        }
         if matches!(record.rtype, Type::OPT | Type::TSIG) {
             continue;
         }

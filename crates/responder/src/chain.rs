@@ -12,8 +12,19 @@ use crate::reply::fail;
 /// The plugins of a route, in order of execution.
 #[derive(Clone, Default)]
 pub struct Chain {
-    plugins: Arc<[Arc<dyn Plugin>]>,
+    links: Arc<[Link]>,
 }
+
+#[derive(Clone)]
+struct Link {
+    plugin: Arc<dyn Plugin>,
+    /// What it handles: it was asked once, and is not by every query.
+    handled: Opcodes,
+}
+
+/// A set of opcodes, which are four bits (RFC 1035 §4.1.1).
+#[derive(Clone, Copy)]
+struct Opcodes(u16);
 
 /// Where a query's way through a chain ended for now.
 pub(crate) enum Progress {
@@ -38,12 +49,12 @@ impl Chain {
 
     /// The chain with one more plugin at its end, which others hold as well.
     pub fn then_shared(self, plugin: Arc<dyn Plugin>) -> Chain {
-        Chain { plugins: self.plugins.iter().cloned().chain([plugin]).collect() }
+        Chain { links: self.links.iter().cloned().chain([Link::of(plugin)]).collect() }
     }
 
     /// The plugins in order.
-    pub fn plugins(&self) -> &[Arc<dyn Plugin>] {
-        &self.plugins
+    pub fn plugins(&self) -> impl ExactSizeIterator<Item = &Arc<dyn Plugin>> {
+        self.links.iter().map(|link| &link.plugin)
     }
 
     /// Takes a query on from the plugin at `from`; one that panics costs this query, not the worker.
@@ -80,25 +91,24 @@ impl Chain {
         place: &Cell<usize>,
     ) -> Progress {
         let opcode = query.opcode();
-        for (at, plugin) in self.plugins.iter().enumerate().skip(place.get()) {
-            place.set(at);
-            if !plugin.handles(opcode) {
-                continue;
-            }
-            match care.time(&**plugin, || plugin.answer(query, response)) {
-                Step::Next => {}
-                Step::Answered => {
-                    self.show(at, query, response, care, place);
-                    return Progress::Answered;
+        while let Some(Link { plugin, handled }) = self.links.get(place.get()) {
+            if handled.has(opcode) {
+                match care.time(&**plugin, || plugin.answer(query, response)) {
+                    Step::Next => {}
+                    Step::Answered => {
+                        self.show(place.get(), query, response, care, place);
+                        return Progress::Answered;
+                    }
+                    Step::Drop => return Progress::Dropped,
+                    Step::Defer(deferred) => return Progress::Deferred(place.get(), deferred),
                 }
-                Step::Drop => return Progress::Dropped,
-                Step::Defer(deferred) => return Progress::Deferred(at, deferred),
             }
+            place.set(place.get() + 1);
         }
         // This server is not the one to ask; to be told something of a zone is another matter (RFC 2136 §3.1.1).
         let rcode = if opcode == Opcode::QUERY { Rcode::REFUSED } else { Rcode::NOTAUTH };
         fail(response, rcode, Some(Ede::NOT_AUTHORITATIVE));
-        self.show(self.plugins.len(), query, response, care, place);
+        self.show(place.get(), query, response, care, place);
         Progress::Answered
     }
 
@@ -112,9 +122,10 @@ impl Chain {
     ) {
         response.set_answered_at(at);
         let opcode = query.opcode();
-        for (at, plugin) in self.plugins.iter().enumerate().take(at).rev() {
-            place.set(at);
-            if plugin.handles(opcode) {
+        let before = self.links.get(..at).unwrap_or(&self.links);
+        for (at, Link { plugin, handled }) in before.iter().enumerate().rev() {
+            if handled.has(opcode) {
+                place.set(at);
                 care.time(&**plugin, || plugin.on_response(query, response));
             }
         }
@@ -131,33 +142,37 @@ impl Chain {
 
     /// The name of the plugin at a place.
     pub(crate) fn name_at(&self, at: usize) -> &'static str {
-        self.plugins.get(at).map_or("", |plugin| plugin.name())
+        self.links.get(at).map_or("", |link| link.plugin.name())
     }
 
-    /// Whether any plugin takes queries of another opcode than QUERY; none if one panics over it.
-    pub(crate) fn handles(&self, opcode: Opcode, care: Care<'_>) -> Option<bool> {
-        let place = Cell::new(0);
-        let handles = guard(|| {
-            self.plugins.iter().enumerate().any(|(at, plugin)| {
-                place.set(at);
-                plugin.handles(opcode)
-            })
-        });
-        if handles.is_none() {
-            care.faults.note(self.name_at(place.get()), |fault| fault.panics += 1);
-        }
-        handles
+    /// Whether any plugin takes queries of this opcode.
+    pub(crate) fn handles(&self, opcode: Opcode) -> bool {
+        self.links.iter().any(|link| link.handled.has(opcode))
+    }
+}
+
+impl Link {
+    fn of(plugin: Arc<dyn Plugin>) -> Link {
+        let handled = (0..16).filter(|code| plugin.handles(Opcode(*code)));
+        let handled = Opcodes(handled.fold(0, |set, code| set | 1 << code));
+        Link { plugin, handled }
+    }
+}
+
+impl Opcodes {
+    fn has(self, opcode: Opcode) -> bool {
+        self.0 >> (opcode.0 & 15) & 1 == 1
     }
 }
 
 impl FromIterator<Arc<dyn Plugin>> for Chain {
     fn from_iter<I: IntoIterator<Item = Arc<dyn Plugin>>>(plugins: I) -> Chain {
-        Chain { plugins: plugins.into_iter().collect() }
+        Chain { links: plugins.into_iter().map(Link::of).collect() }
     }
 }
 
 impl std::fmt::Debug for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.plugins.iter().map(|plugin| plugin.name())).finish()
+        f.debug_list().entries(self.plugins().map(|plugin| plugin.name())).finish()
     }
 }

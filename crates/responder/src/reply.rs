@@ -19,6 +19,8 @@ pub(crate) struct Ending {
     pub(crate) session: Option<Session>,
     /// Whether its length is to tell nothing.
     pub(crate) padded: bool,
+    /// How long its connection may be idle, in tenths of a second, if it asked (RFC 7828 §3.1).
+    pub(crate) keepalive: Option<u16>,
     /// When the query came.
     pub(crate) now: Duration,
 }
@@ -73,6 +75,9 @@ pub(crate) fn fail(response: &mut Response<'_>, rcode: Rcode, ede: Option<Ede>) 
 /// Adds OPT where the client sent one, writes the header, and gives the length.
 pub(crate) fn finish(response: &mut Response<'_>, edns: Option<&Edns<'_>>, ending: &Ending) -> usize {
     let rcode = response.rcode();
+    if let Some(keepalive) = ending.keepalive {
+        response.option(OptionCode::TCP_KEEPALIVE, &keepalive.to_be_bytes());
+    }
     if let Some(edns) = edns {
         add_opt(response, edns, rcode, ending);
     }
@@ -139,12 +144,15 @@ impl Opt {
         let [a, b] = ADVERTISED_UDP_SIZE.to_be_bytes();
         let [c, d] = ((len - OPT_LEN + options_len) as u16).to_be_bytes();
         let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
-        let fixed = [0, 0, 41, a, b, (rcode.0 >> 4) as u8, 0, dnssec_ok, 0, c, d];
-        let [e, f] = OptionCode::COOKIE.0.to_be_bytes();
         let mut octets = [0; OPT_LEN + COOKIE_LEN];
-        let option = [e, f, 0, size_of::<Cookie>() as u8];
-        let all = fixed.iter().chain(&option).chain(cookie.into_iter().flatten());
-        octets.iter_mut().zip(all).for_each(|(to, from)| *to = *from);
+        if let Some((fixed, option)) = octets.split_first_chunk_mut::<OPT_LEN>() {
+            *fixed = [0, 0, 41, a, b, (rcode.0 >> 4) as u8, 0, dnssec_ok, 0, c, d];
+            if let (Some(cookie), Some((head, value))) = (cookie, option.split_first_chunk_mut::<4>()) {
+                let [e, f] = OptionCode::COOKIE.0.to_be_bytes();
+                *head = [e, f, 0, size_of::<Cookie>() as u8];
+                value.copy_from_slice(cookie);
+            }
+        }
         Opt { octets, len }
     }
 

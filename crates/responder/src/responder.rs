@@ -4,16 +4,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cartonym_plugin::{Behalf, BoxFuture, Client, Context, Query, Resolve, Resolver, Stopwatch, Transport};
+use cartonym_plugin::metrics::Counter;
+use cartonym_plugin::{
+    Behalf, BoxFuture, Client, Context, Query, Resolve, Resolver, Stopwatch, Takes, Transport, View,
+};
 use cartonym_tsig::{Keys, Rejection};
 use cartonym_wire::{
-    Class, Ede, Edns, Hasher, MAX_MESSAGE_LEN, Name, NameBuf, Opcode, OptionCode, Qname, Question, Rcode,
-    SuffixMap, Type,
+    Class, Ede, Edns, Flags, Hasher, MAX_MESSAGE_LEN, Name, NameBuf, Opcode, OptionCode, Qname, Question,
+    Rcode, SuffixMap, Type,
 };
 
 use crate::chain::{Chain, Progress};
 use crate::cookies::{BadLength, Checked, Cookies};
-use crate::faults::{Care, Faults};
+use crate::faults::{Care, Faults, guard};
 use crate::reply::{Ending, begin, fail, finish, give_cookie, refuse};
 use crate::request::{Refusal, Request};
 use crate::signed;
@@ -21,10 +24,12 @@ use crate::suspended::{Suspended, Timer};
 
 /// Answers queries from its routes: a chain of plugins for each zone.
 pub struct Responder {
-    routes: SuffixMap<Route>,
+    routes: SuffixMap<Alternatives>,
     limits: Limits,
     keys: Keys,
     cookies: Option<Cookies>,
+    /// Counts the queries over UDP that are dropped for want of room, where they are not answered SERVFAIL.
+    shed: Option<Counter>,
     /// By the number of the route.
     stopwatches: Vec<Option<Arc<dyn Stopwatch>>>,
     faults: Arc<Faults>,
@@ -36,18 +41,24 @@ pub struct Responder {
 /// Collects the routes of a responder.
 #[derive(Debug)]
 pub struct ResponderBuilder {
-    routes: SuffixMap<Route>,
+    routes: SuffixMap<Alternatives>,
     limits: Limits,
     keys: Keys,
     cookies: Option<Cookies>,
+    shed: Option<Counter>,
     faults: Arc<Faults>,
 }
+
+/// The routes of one zone, in the order in which they are tried: all but one have views.
+type Alternatives = Vec<Route>;
 
 /// A zone and the chain that answers for it.
 #[derive(Clone)]
 struct Route {
     zone: NameBuf,
     chain: Chain,
+    /// Those that decide which queries it is for, with the place in the chain of the plugin whose view it is.
+    views: Vec<(usize, Arc<dyn View>)>,
     /// Its number among those of its configuration.
     number: usize,
     stopwatch: Option<Arc<dyn Stopwatch>>,
@@ -60,6 +71,9 @@ pub struct Limits {
     pub udp_size: u16,
     /// Queries that may wait at once; past that, SERVFAIL.
     pub suspended: usize,
+    /// How long a connection may be idle, which clients are told that ask (RFC 7828); nobody is if there is none. Who
+    /// closes connections has to keep it.
+    pub idle: Option<Duration>,
 }
 
 /// What changes from query to query besides the query.
@@ -86,6 +100,15 @@ pub struct Scratch {
     is_slow: bool,
 }
 
+/// Where a query comes from: from outside, or from one of this server's chains.
+#[derive(Clone, Copy)]
+struct Origin<'r> {
+    client: Client,
+    resolver: &'r Resolver,
+    /// The number of the only route that it may take, whose views are not asked.
+    route: Option<usize>,
+}
+
 /// What to do with a query.
 #[must_use]
 #[derive(Debug)]
@@ -107,6 +130,7 @@ impl Responder {
             limits: Limits::default(),
             keys: Keys::new(),
             cookies: Some(Cookies::of_this_process()),
+            shed: None,
             faults: Arc::default(),
         }
     }
@@ -124,18 +148,19 @@ impl Responder {
         moment: Moment,
         out: &mut [u8],
     ) -> Verdict {
-        self.respond_with(&self.resolver, scratch, query, client, moment, out)
+        let origin = Origin { client, resolver: &self.resolver, route: None };
+        self.respond_to(origin, scratch, query, moment, out)
     }
 
-    fn respond_with(
-        &self,
-        resolver: &Resolver,
+    fn respond_to<'r>(
+        &'r self,
+        origin: Origin<'r>,
         scratch: &mut Scratch,
         query: &[u8],
-        client: Client,
         moment: Moment,
         out: &mut [u8],
     ) -> Verdict {
+        let Origin { client, resolver, route: only } = origin;
         let care = self.care(scratch);
         let Scratch { qname, options, unsigned, timed, .. } = scratch;
         let mut request = match Request::read(query, qname) {
@@ -163,31 +188,42 @@ impl Responder {
         // Where others can read the message, they need not guess from its length.
         ending.padded = client.transport.is_encrypted()
             && edns.is_some_and(|edns| edns.options.find(OptionCode::PADDING).is_some());
+        ending.keepalive = edns.and_then(|edns| self.keepalive(edns, client.transport));
         let checked = edns.map_or(Ok(None), |edns| self.check_cookie(edns, client, moment));
         let is_valid = matches!(checked, Ok(Some(Checked { is_valid: true, .. })));
         ending.cookie = checked.unwrap_or_default().map(|checked| checked.cookie);
         let limit = self.size_limit(client.transport, edns);
         let reserved = ending.room(edns.is_some());
         let mut response = begin(request.message, request.question, limit, reserved, options, &mut *out);
+        let key = ending.session.as_ref().map(|session| session.key().name());
+        let context = |route: &'r Route| Context {
+            client,
+            zone: &route.zone,
+            route: route.number,
+            resolver,
+            random: moment.random,
+            now: moment.now,
+            key,
+            has_valid_cookie: is_valid,
+        };
+        let admits = |route: &'r Route, qname: &mut Qname| match only {
+            Some(number) => route.number == number,
+            None if route.views.is_empty() => true,
+            None => route.admits(
+                &Query::new(request.message, request.question, qname, request.edns, context(route)),
+                care,
+            ),
+        };
         let admitted = match checked {
             Err(BadLength) => Err((Rcode::FORMERR, None)),
             Ok(Some(_)) if !is_valid && self.requires_cookie(client) => Err((Rcode::BADCOOKIE, None)),
-            Ok(_) => self.admit(&request, qname, care),
+            Ok(_) => self.admit(&request, qname, admits),
         };
         match admitted {
             Err((rcode, ede)) => fail(&mut response, rcode, ede),
             Ok(route) => {
-                let context = Context {
-                    client,
-                    zone: &route.zone,
-                    route: route.number,
-                    resolver,
-                    random: moment.random,
-                    now: moment.now,
-                    key: ending.session.as_ref().map(|session| session.key().name()),
-                    has_valid_cookie: is_valid,
-                };
-                let mut query = Query::new(request.message, request.question, qname, request.edns, context);
+                let mut query =
+                    Query::new(request.message, request.question, qname, request.edns, context(route));
                 match route.chain.run(0, &mut query, &mut response, care) {
                     Progress::Answered => route.time(timed),
                     Progress::Dropped => return Verdict::Drop,
@@ -201,6 +237,11 @@ impl Responder {
                         }
                         None => {
                             self.faults.note(route.chain.name_at(at), |fault| fault.rejected += 1);
+                            // Who asks again over UDP may ask another server; over a stream an answer is owed.
+                            if let Some(shed) = self.shed.as_ref().filter(|_| !client.transport.is_stream()) {
+                                shed.add_for(route.number);
+                                return Verdict::Drop;
+                            }
                             fail(&mut response, Rcode::SERVFAIL, Some(Ede::NOT_READY));
                             route.chain.finish(at, &query, &mut response, care);
                             route.time(timed);
@@ -246,6 +287,14 @@ impl Responder {
         }
     }
 
+    /// What a client is told that asks how long its connection may be idle. Datagrams have none to ask about.
+    fn keepalive(&self, edns: &Edns<'_>, transport: Transport) -> Option<u16> {
+        let is_asked = matches!(transport, Transport::Tcp | Transport::Tls)
+            && edns.options.find(OptionCode::TCP_KEEPALIVE).is_some();
+        let tenths = self.limits.idle.filter(|_| is_asked)?.as_millis() / 100;
+        Some(u16::try_from(tenths).unwrap_or(u16::MAX))
+    }
+
     /// What the client's cookie comes to; none where it has none, or this server knows nothing of them.
     fn check_cookie(
         &self,
@@ -268,38 +317,59 @@ impl Responder {
     }
 
     /// The route for a request, or why there is none.
-    fn admit(
-        &self,
+    fn admit<'r>(
+        &'r self,
         request: &Request<'_>,
-        qname: &Qname,
-        care: Care<'_>,
-    ) -> Result<&Route, (Rcode, Option<Ede>)> {
+        qname: &mut Qname,
+        admits: impl Fn(&'r Route, &mut Qname) -> bool,
+    ) -> Result<&'r Route, (Rcode, Option<Ede>)> {
         if request.edns.is_some_and(|edns| edns.version != 0) {
             return Err((Rcode::BADVERS, None));
         }
         let opcode = request.message.header().flags.opcode();
-        match self.route(qname, &request.question) {
+        match self.route(qname, &request.question, admits) {
             Some(route) if opcode == Opcode::QUERY => Ok(route),
-            Some(route) => match route.chain.handles(opcode, care) {
-                Some(true) => Ok(route),
-                Some(false) => Err((Rcode::NOTIMP, None)),
-                None => Err((Rcode::SERVFAIL, Some(Ede::OTHER))),
-            },
+            Some(route) if route.chain.handles(opcode) => Ok(route),
+            Some(_) => Err((Rcode::NOTIMP, None)),
             None if opcode == Opcode::QUERY => Err((Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE))),
             None => Err((Rcode::NOTAUTH, None)),
         }
     }
 
-    /// The route of a name: that of the longest zone. Classes without zones of their own have only the root's.
-    fn route(&self, qname: &Qname, question: &Question<'_>) -> Option<&Route> {
-        let found = match (question.qclass, question.qtype) {
-            // DS stands on the parent's side of a cut (RFC 4035 §3.1.4.1).
-            (Class::IN, Type::DS) => self.routes.find_above(qname).or_else(|| self.routes.find(qname)),
-            (Class::IN, _) => self.routes.find(qname),
-            (Class::CH, _) => return self.routes.get(Name::ROOT),
+    /// The route of a question: the first of the longest zone that admits the query, or else of the zones above it.
+    /// Classes without zones of their own have only the root's.
+    fn route<'r>(
+        &'r self,
+        qname: &mut Qname,
+        question: &Question<'_>,
+        admits: impl Fn(&'r Route, &mut Qname) -> bool,
+    ) -> Option<&'r Route> {
+        let deepest = qname.depth();
+        match (question.qclass, question.qtype) {
+            // DS stands on the parent's side of a cut (RFC 4035 §3.1.4.1), if that is here.
+            (Class::IN, Type::DS) if deepest > 0 => self
+                .route_up_to(deepest - 1, qname, &admits)
+                .or_else(|| self.route_up_to(deepest, qname, &admits)),
+            (Class::IN, _) => self.route_up_to(deepest, qname, &admits),
+            (Class::CH, _) => self.route_up_to(0, qname, &admits),
             _ => None,
-        };
-        found.map(|found| found.value)
+        }
+    }
+
+    /// The first route that admits the query of the longest zone that has at most `deepest` labels, or else of those above.
+    fn route_up_to<'r>(
+        &'r self,
+        mut deepest: usize,
+        qname: &mut Qname,
+        admits: &impl Fn(&'r Route, &mut Qname) -> bool,
+    ) -> Option<&'r Route> {
+        loop {
+            let found = self.routes.find_up_to(qname, deepest)?;
+            if let Some(route) = found.value.iter().find(|route| admits(route, qname)) {
+                return Some(route);
+            }
+            deepest = found.depth.checked_sub(1)?;
+        }
     }
 
     /// Octets that a response may have: what the client takes, and the operator allows (RFC 6891 §6.2.5).
@@ -343,7 +413,7 @@ impl Responder {
 
     /// The chains of all routes, in no order.
     pub fn chains(&self) -> impl Iterator<Item = &Chain> {
-        self.routes.values().map(|route| &route.chain)
+        self.routes.values().flatten().map(|route| &route.chain)
     }
 }
 
@@ -360,6 +430,17 @@ impl Scratch {
 }
 
 impl Route {
+    /// Whether its views, asked in their order, are for a query; one that panics is not.
+    #[cold]
+    fn admits(&self, query: &Query<'_>, care: Care<'_>) -> bool {
+        self.views.iter().all(|(at, view)| {
+            guard(|| view.admits(query)).unwrap_or_else(|| {
+                care.faults.note(self.chain.name_at(*at), |fault| fault.panics += 1);
+                false
+            })
+        })
+    }
+
     /// Counts a query among those of its batch.
     fn time(&self, timed: &mut Vec<(usize, u32)>) {
         if self.stopwatch.is_none() {
@@ -380,21 +461,40 @@ impl Route {
 }
 
 impl ResponderBuilder {
-    /// Answers for `zone` and what lies below it with `chain`; a later route of the same zone replaces it.
+    /// Answers for `zone` and what lies below it with `chain`. Of several routes of one zone, those whose plugins have a
+    /// [`View`] are tried in their order; of two without, the later replaces the earlier.
     pub fn zone(self, zone: &Name, chain: Chain) -> ResponderBuilder {
         self.route(0, zone, chain)
     }
 
     /// As [`ResponderBuilder::zone`], for a route of this number; counters have a count for each.
     pub fn route(mut self, number: usize, zone: &Name, chain: Chain) -> ResponderBuilder {
-        let stopwatch = chain.plugins().iter().find_map(|plugin| plugin.stopwatch());
-        self.routes.insert(zone, Route { zone: zone.to_lowercase(), chain, number, stopwatch });
+        let stopwatch = chain.plugins().find_map(|plugin| plugin.stopwatch());
+        let plugins = chain.plugins().enumerate();
+        let views: Vec<_> = plugins.filter_map(|(at, plugin)| Some((at, plugin.view()?))).collect();
+        let is_for_all = views.is_empty();
+        let route = Route { zone: zone.to_lowercase(), chain, views, number, stopwatch };
+        match self.routes.get_mut(zone) {
+            Some(alternatives) => {
+                if is_for_all {
+                    alternatives.retain(|route| !route.views.is_empty());
+                }
+                alternatives.push(route);
+            }
+            None => drop(self.routes.insert(zone, vec![route])),
+        }
         self
     }
 
     /// Sets what is allowed.
     pub fn limits(mut self, limits: Limits) -> ResponderBuilder {
         self.limits = limits;
+        self
+    }
+
+    /// Sets how long a connection may be idle: [`Limits::idle`].
+    pub fn idle(mut self, idle: Duration) -> ResponderBuilder {
+        self.limits.idle = Some(idle);
         self
     }
 
@@ -417,6 +517,12 @@ impl ResponderBuilder {
         self
     }
 
+    /// Says nothing to queries over UDP for which there is no room to wait, and counts them, in place of SERVFAIL.
+    pub fn shed(mut self, counter: Counter) -> ResponderBuilder {
+        self.shed = Some(counter);
+        self
+    }
+
     /// Knows nothing of cookies.
     pub fn without_cookies(mut self) -> ResponderBuilder {
         self.cookies = None;
@@ -426,7 +532,7 @@ impl ResponderBuilder {
     /// The responder.
     pub fn build(self) -> Arc<Responder> {
         let mut stopwatches = Vec::new();
-        for route in self.routes.values() {
+        for route in self.routes.values().flatten() {
             stopwatches.resize(stopwatches.len().max(route.number + 1), None);
             if let (Some(place), Some(stopwatch)) = (stopwatches.get_mut(route.number), &route.stopwatch) {
                 *place = Some(Arc::clone(stopwatch));
@@ -438,17 +544,18 @@ impl ResponderBuilder {
             limits: self.limits,
             keys: self.keys,
             cookies: self.cookies,
+            shed: self.shed,
             faults: self.faults,
             suspended: AtomicUsize::new(0),
             me: me.clone(),
-            resolver: Resolver::new(me.clone(), 0),
+            resolver: Resolver::new(me.clone()),
         })
     }
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { udp_size: 1232, suspended: 10_000 }
+        Limits { udp_size: 1232, suspended: 10_000, idle: None }
     }
 }
 
@@ -459,19 +566,14 @@ impl Resolve for Responder {
 
     fn resolve(&self, name: &Name, qtype: Type, behalf: Behalf) -> BoxFuture<'static, Option<Vec<u8>>> {
         let Some(me) = self.me.upgrade() else { return Box::pin(std::future::ready(None)) };
-        let message = question_message(name, qtype);
+        let message = question_message(name, qtype, &behalf);
         Box::pin(async move {
-            let resolver = Resolver::new(me.me.clone(), behalf.depth);
+            let resolver = Resolver::within(me.me.clone(), behalf);
+            let client = Client { transport: Transport::Internal, ..behalf.client };
+            let origin = Origin { client, resolver: &resolver, route: behalf.route };
             let mut out = vec![0; MAX_MESSAGE_LEN];
             let moment = Moment { now: behalf.now, random: behalf.random };
-            match me.respond_with(
-                &resolver,
-                &mut Scratch::default(),
-                &message,
-                Client::INTERNAL,
-                moment,
-                &mut out,
-            ) {
+            match me.respond_to(origin, &mut Scratch::default(), &message, moment, &mut out) {
                 Verdict::Send(len) => {
                     out.truncate(len);
                     Some(out)
@@ -483,12 +585,19 @@ impl Resolve for Responder {
     }
 }
 
-/// A query message for one question.
-fn question_message(name: &Name, qtype: Type) -> Vec<u8> {
-    let mut message = vec![0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+/// A query message for one question, as the client would have sent it. Its options stay with its own question.
+fn question_message(name: &Name, qtype: Type, behalf: &Behalf) -> Vec<u8> {
+    let flags = Flags::RD.with(Flags::CD, behalf.checking_disabled);
+    let opts = u16::from(behalf.takes.is_some());
+    let mut message: Vec<u8> =
+        [behalf.id, flags.0, 1, 0, 0, opts].into_iter().flat_map(u16::to_be_bytes).collect();
     message.extend_from_slice(name.as_wire());
     message.extend_from_slice(&qtype.0.to_be_bytes());
     message.extend_from_slice(&Class::IN.0.to_be_bytes());
+    if let Some(Takes { udp_size, dnssec_ok }) = behalf.takes {
+        let [high, low] = udp_size.to_be_bytes();
+        message.extend_from_slice(&[0, 0, 41, high, low, 0, 0, u8::from(dnssec_ok) << 7, 0, 0, 0]);
+    }
     message
 }
 

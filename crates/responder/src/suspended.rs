@@ -186,7 +186,7 @@ impl Suspended {
         let responder = Arc::clone(&self.place.0);
         self.chain.finish(self.at, &query, &mut response, Care { faults: responder.faults(), clock: None });
         let mut first = query.edns().map(|edns| Edns { options: Options::new(&[]), ..*edns });
-        let Ending { cookie, mut session, now, padded: _ } = self.ending.clone();
+        let Ending { cookie, mut session, now, padded: _, keepalive: _ } = self.ending.clone();
         Reply::Stream(Box::new(std::iter::from_fn(move || {
             let Some(message) = guard(|| messages.next()) else {
                 responder.faults().note(plugin, |fault| fault.panics += 1);

@@ -1,10 +1,12 @@
 //! A plugin that does not keep the contract costs its own queries, and is named.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cartonym_plugin::{Plugin, Query, Response, Resumed, Step};
+use cartonym_plugin::metrics::Counter;
+use cartonym_plugin::{Plugin, Query, Response, Resumed, Step, Transport};
 use cartonym_responder::{Chain, Fault, Limits, Moment, Responder, Scratch, Verdict};
 use cartonym_testing::{Answer, Ask, Canned, Tester};
 use cartonym_wire::{Ede, Flags, MAX_MESSAGE_LEN, Name, Opcode, OptionCode, Rcode};
@@ -114,14 +116,19 @@ fn the_plugins_before_one_that_panics_see_what_its_query_came_to() {
 }
 
 #[test]
-fn a_panic_in_handles_costs_its_query() {
-    let handles = |opcode| if opcode == Opcode::NOTIFY { panic!("no") } else { true };
-    let responder = responder(Bad { handles, ..GOOD }, Limits::default());
-    let tester = Tester::with(responder.clone());
+fn handles_is_asked_when_the_chain_is_made_and_by_no_query() {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let handles = |opcode| {
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        opcode == Opcode::QUERY
+    };
+    let tester = Tester::with(responder(Bad { handles, ..GOOD }, Limits::default()));
+    let asked = ASKED.load(Ordering::Relaxed);
+    assert_eq!(asked, 16, "of each opcode, once");
     let notify = Ask::new("good. SOA").flags(Flags::default().with_opcode(Opcode::NOTIFY));
-    assert_eq!(tester.ask(notify).to_string(), "SERVFAIL");
+    assert_eq!(tester.ask(notify).to_string(), "NOTIMP");
     assert_eq!(tester.ask("good. A").to_string(), "NOERROR\nanswer good. 60 A 192.0.2.1");
-    assert_eq!(responder.faults().by_plugin(), [("bad", PANICKED)].into());
+    assert_eq!(ASKED.load(Ordering::Relaxed), asked);
 }
 
 #[test]
@@ -160,6 +167,18 @@ fn promises_past_the_limit_are_refused_and_the_plugin_is_named() {
         matches!(send(&responder, &mut Scratch::default(), &ask).0, Verdict::Wait(_)),
         "there is room again"
     );
+}
+
+#[test]
+fn past_the_limit_datagrams_are_dropped_where_they_are_shed() {
+    let chain = Chain::new().then(Bad { answer: || Step::defer(std::future::pending()), ..GOOD });
+    let (counter, limits) = (Counter::default(), Limits { suspended: 0, ..Limits::default() });
+    let builder = Responder::builder().zone(Name::ROOT, chain).limits(limits).shed(counter.clone());
+    let tester = Tester::with(builder.build());
+    assert!(tester.drops("a.bad. A"));
+    assert_eq!(counter.sum(), 1);
+    assert_eq!(tester.ask(Ask::new("a.bad. A").over(Transport::Tcp)).to_string(), "SERVFAIL");
+    assert_eq!(counter.sum(), 1);
 }
 
 #[test]
