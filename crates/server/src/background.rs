@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cartonym_plugin::Plugin;
 use cartonym_responder::Responder;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use crate::running::Current;
 
@@ -16,19 +18,21 @@ pub(crate) struct Background {
     runtime: Handle,
     /// Held to start and stop, never by a query.
     tasks: Mutex<HashMap<Identity, Task>>,
+    /// Those that are doing what is left; a shutdown waits for them, too.
+    ending: Mutex<JoinSet<()>>,
 }
 
 /// A plugin's address, which stays its own while its [`Task`] holds it.
 type Identity = usize;
 
 struct Task {
-    _plugin: Arc<dyn Plugin>,
-    future: AbortHandle,
+    plugin: Arc<dyn Plugin>,
+    future: JoinHandle<()>,
 }
 
 impl Background {
     pub(crate) fn new(runtime: Handle) -> Background {
-        Background { runtime, tasks: Mutex::default() }
+        Background { runtime, tasks: Mutex::default(), ending: Mutex::default() }
     }
 
     /// Starts what `responder`'s plugins do beside their queries, where it does not run yet.
@@ -40,8 +44,8 @@ impl Background {
                 continue;
             }
             if let Some(future) = Arc::clone(plugin).background() {
-                let future = self.runtime.spawn(future).abort_handle();
-                tasks.insert(identity, Task { _plugin: Arc::clone(plugin), future });
+                let future = self.runtime.spawn(future);
+                tasks.insert(identity, Task { plugin: Arc::clone(plugin), future });
             }
         }
     }
@@ -55,16 +59,51 @@ impl Background {
         if !are_all() {
             return;
         }
-        tasks.retain(|identity, task| {
-            let keeps = kept.contains(identity);
-            if !keeps {
-                task.future.abort();
-            }
-            keeps
-        });
+        let mut ending = self.ending.lock();
+        // Those that have ended meanwhile.
+        while ending.try_join_next().is_some() {}
+        for (_, task) in tasks.extract_if(|identity, _| !kept.contains(identity)) {
+            ending.spawn_on(task.end(), &self.runtime);
+        }
+    }
+
+    /// Ends all, and comes back when that is done.
+    pub(crate) async fn end(&self) {
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        let mut ending = std::mem::take(&mut *self.ending.lock());
+        for task in tasks.into_values() {
+            // On the server's own runtime: the caller's need not have a clock.
+            ending.spawn_on(task.end(), &self.runtime);
+        }
+        // One that has panicked has ended as well.
+        while ending.join_next().await.is_some() {}
+    }
+
+    /// Ends all where they stand.
+    pub(crate) fn abort(&self) {
+        self.tasks.lock().clear();
+        self.ending.lock().abort_all();
+    }
+}
+
+impl Task {
+    /// Lets it do what is left, where it wants that, for as long as [`LAST`].
+    async fn end(mut self) {
+        if self.plugin.end() {
+            let _ = timeout(LAST, &mut self.future).await;
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.future.abort();
     }
 }
 
 fn identity(plugin: &Arc<dyn Plugin>) -> Identity {
     Arc::as_ptr(plugin).cast::<()>() as Identity
 }
+
+/// How long the end of a plugin's work may take; what waits longer holds up a shutdown.
+const LAST: Duration = Duration::from_secs(1);

@@ -39,6 +39,18 @@ pub enum StartError {
     Thread(#[source] io::Error),
 }
 
+impl StartError {
+    /// What it means that `address` could not be bound; where it is in use, `/proc` is asked by whom.
+    pub fn of(address: SocketAddr, protocol: Protocol, source: io::Error) -> StartError {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => {
+                StartError::InUse { address, protocol, holder: Holder::of(address, protocol) }
+            }
+            _ => StartError::Bind { address, protocol, source },
+        }
+    }
+}
+
 /// What carries messages.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Protocol {
@@ -70,14 +82,14 @@ pub(crate) fn bind(address: SocketAddr, workers: usize) -> Result<Bound, StartEr
 /// Binds a listener alone to `address`, for a carrier that has no datagrams.
 #[cfg(feature = "tls")]
 pub(crate) fn bind_stream(address: SocketAddr) -> Result<Bound, StartError> {
-    let failed = |source| start_error(address, Protocol::Tcp, source);
+    let failed = |source| StartError::of(address, Protocol::Tcp, source);
     let tcp = bind_tcp(address).map_err(failed)?;
     let address = tcp.local_addr().map_err(failed)?;
     Ok(Bound { address, udp: Vec::new(), tcp })
 }
 
 fn bind_both(address: SocketAddr, workers: usize) -> Result<Bound, StartError> {
-    let failed = |address, protocol| move |source| start_error(address, protocol, source);
+    let failed = |address, protocol| move |source| StartError::of(address, protocol, source);
     let (udp, address) = bind_udp(address, workers).map_err(failed(address, Protocol::Udp))?;
     let tcp = bind_tcp(address).map_err(failed(address, Protocol::Tcp))?;
     Ok(Bound { address, udp, tcp })
@@ -131,15 +143,6 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
-}
-
-fn start_error(address: SocketAddr, protocol: Protocol, source: io::Error) -> StartError {
-    match source.kind() {
-        io::ErrorKind::AddrInUse => {
-            StartError::InUse { address, protocol, holder: Holder::of(address, protocol) }
-        }
-        _ => StartError::Bind { address, protocol, source },
-    }
 }
 
 fn named(holder: &Option<Holder>) -> String {

@@ -26,12 +26,15 @@ use crate::counters::{Tally, Traffic};
 use crate::life::Life;
 use crate::limits::Limits;
 use crate::moments::{self, Moments};
+use crate::proxies::Proxies;
 
 /// What all connections of a listener share.
 pub(crate) struct Service {
     pub(crate) responder: Arc<ArcSwap<Responder>>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) limits: Limits,
+    /// Who speaks for others; nobody if there is none.
+    pub(crate) proxies: Option<Arc<Proxies>>,
 }
 
 /// What is said to a message that came alone.
@@ -157,8 +160,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Counts its time from an earlier moment: when it was accepted, if keys had to be agreed on first.
-    #[cfg(feature = "tls")]
+    /// Counts its time from an earlier moment: when it was accepted, before it was found out whose it is, and under
+    /// which keys.
     pub(crate) fn since(mut self, born: Instant) -> Connection<S> {
         self.times.born = born;
         self

@@ -25,13 +25,21 @@ pub(crate) struct Life {
 pub(crate) struct Reaper {
     phase: watch::Sender<Phase>,
     alive: mpsc::Receiver<Infallible>,
+    #[cfg(feature = "xdp")]
+    token: mpsc::WeakSender<Infallible>,
 }
 
 /// A server's life, and who ends it.
 pub(crate) fn begin() -> (Life, Reaper) {
     let (phase, seen) = watch::channel(Phase::Serving);
     let (token, alive) = mpsc::channel(1);
-    (Life { phase: seen, _alive: token }, Reaper { phase, alive })
+    let reaper = Reaper {
+        phase,
+        alive,
+        #[cfg(feature = "xdp")]
+        token: token.downgrade(),
+    };
+    (Life { phase: seen, _alive: token }, reaper)
 }
 
 impl Life {
@@ -57,6 +65,12 @@ impl Life {
 }
 
 impl Reaper {
+    /// For one more thread; none if all have ended.
+    #[cfg(feature = "xdp")]
+    pub(crate) fn life(&self) -> Option<Life> {
+        Some(Life { phase: self.phase.subscribe(), _alive: self.token.upgrade()? })
+    }
+
     /// Moves on to `phase`; never back.
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.send_if_modified(|now| {

@@ -43,9 +43,16 @@ pub struct Patience {
     pub idle: Option<Duration>,
     /// [`Limits::messages`].
     pub messages: Option<u64>,
+    /// Connections at once to this listener, of all that [`Limits::connections`] allows.
+    pub connections: Option<usize>,
 }
 
 impl Patience {
+    /// How long a connection may be idle: [`Limits::idle`] where this says nothing.
+    pub fn idle(&self) -> Duration {
+        self.idle.unwrap_or(Limits::default().idle)
+    }
+
     /// With what `later` says where it says something.
     #[must_use]
     pub fn then(self, later: Patience) -> Patience {
@@ -54,6 +61,7 @@ impl Patience {
             write: later.write.or(self.write),
             idle: later.idle.or(self.idle),
             messages: later.messages.or(self.messages),
+            connections: later.connections.or(self.connections),
         }
     }
 }
@@ -67,6 +75,7 @@ impl Limits {
             stall: patience.write.unwrap_or(self.stall),
             idle: patience.idle.unwrap_or(self.idle),
             messages: patience.messages.unwrap_or(self.messages),
+            connections: patience.connections.unwrap_or(self.connections),
             ..self
         }
     }

@@ -11,6 +11,7 @@ use cartonym_responder::Responder;
 use rustls::ServerConfig;
 
 use crate::limits::Patience;
+use crate::proxies::Proxies;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 
@@ -23,6 +24,19 @@ pub struct Listener {
     pub(crate) workers: Option<usize>,
     pub(crate) carrier: Carrier,
     pub(crate) patience: Patience,
+    pub(crate) proxies: Option<Arc<Proxies>>,
+    #[cfg(feature = "xdp")]
+    pub(crate) xdp: Option<Xdp>,
+}
+
+/// An interface whose datagrams come past the kernel's sockets (AF_XDP).
+#[cfg(feature = "xdp")]
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Xdp {
+    /// Its name, such as `eth0`.
+    pub interface: String,
+    /// Queues that get a thread and a socket each, counted from 0; all of the interface's if none is said.
+    pub queues: Option<u32>,
 }
 
 /// How messages travel.
@@ -77,8 +91,33 @@ impl Listener {
         self
     }
 
+    /// Believes balancers in whom they speak for, by the PROXY protocol.
+    #[must_use]
+    pub fn proxies(mut self, proxies: Proxies) -> Listener {
+        self.proxies = Some(Arc::new(proxies));
+        self
+    }
+
+    /// Lets an interface bring its datagrams past the sockets. Where that cannot be, a line in the log says why, and
+    /// they come by the sockets.
+    #[cfg(feature = "xdp")]
+    #[must_use]
+    pub fn xdp(mut self, xdp: Xdp) -> Listener {
+        self.xdp = Some(xdp);
+        self
+    }
+
     fn over(carrier: Carrier, address: SocketAddr, responder: Arc<Responder>) -> Listener {
-        Listener { address, responder, workers: None, carrier, patience: Patience::default() }
+        Listener {
+            address,
+            responder,
+            workers: None,
+            carrier,
+            patience: Patience::default(),
+            proxies: None,
+            #[cfg(feature = "xdp")]
+            xdp: None,
+        }
     }
 }
 

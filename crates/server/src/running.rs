@@ -15,17 +15,25 @@ use crate::background::Background;
 use crate::bind::{Bound, StartError};
 use crate::connection::Service;
 use crate::counters::{Counters, Tally};
-use crate::life::{Phase, Reaper};
+use crate::life::{Life, Phase, Reaper};
 use crate::limits::Limits;
+#[cfg(feature = "xdp")]
+use crate::listener::Xdp;
 use crate::listener::{Carrier, Listener};
+use crate::proxies::Proxies;
 use crate::server::{Server, Starter};
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
+use crate::udp::Worker;
+#[cfg(feature = "xdp")]
+use crate::xdp::Fronts;
 
 /// A server that serves, until it is shut down or dropped.
 #[must_use = "a server that is dropped ends"]
 pub struct Running {
     listeners: Vec<Listening>,
+    #[cfg(feature = "xdp")]
+    fronts: Fronts,
     background: Arc<Background>,
     /// Changes of who answers, of which only the last ends what nobody holds any more.
     changes: Arc<AtomicU64>,
@@ -42,6 +50,12 @@ pub(crate) struct Listening {
     pub(crate) carrier: Carrier,
     /// The socket and the counts of each worker.
     pub(crate) udp: Vec<(Arc<UdpSocket>, Arc<Tally>)>,
+    /// The interface that brings its datagrams past the sockets, if there is to be one.
+    #[cfg(feature = "xdp")]
+    pub(crate) xdp: Option<Xdp>,
+    /// The counts of each of its queues, whatever becomes of them.
+    #[cfg(feature = "xdp")]
+    pub(crate) seats: Vec<Arc<Tally>>,
     /// What connections to come share.
     pub(crate) service: Arc<ArcSwap<Service>>,
     pub(crate) reaper: Reaper,
@@ -54,7 +68,15 @@ impl Running {
     /// A server that serves nothing yet.
     pub(crate) fn new(starter: Starter, own_runtime: Option<Runtime>) -> Running {
         let background = Arc::new(Background::new(starter.runtime.clone()));
-        Running { listeners: Vec::new(), background, changes: Arc::default(), starter, own_runtime }
+        Running {
+            listeners: Vec::new(),
+            #[cfg(feature = "xdp")]
+            fronts: Fronts::default(),
+            background,
+            changes: Arc::default(),
+            starter,
+            own_runtime,
+        }
     }
 
     /// Serves one more address.
@@ -103,18 +125,31 @@ impl Running {
         let mut opened = opened.into_iter();
         let mut before: Vec<_> = self.listeners.drain(..).map(Some).collect();
         for (place, listener) in places.into_iter().zip(server.listeners) {
-            let kept = place.and_then(|place| before.get_mut(place)?.take());
-            if let Some(listening) = &kept {
+            let mut kept = place.and_then(|place| before.get_mut(place)?.take());
+            if let Some(listening) = &mut kept {
+                #[cfg(feature = "xdp")]
+                {
+                    listening.xdp = listener.xdp;
+                }
                 self.background.start(&listener.responder);
                 listening.responder.store(listener.responder);
                 listening.carrier.take(&listener.carrier);
-                listening.allow(self.starter.limits.with(listener.patience));
+                listening.allow(self.starter.limits.with(listener.patience), listener.proxies);
             }
             self.listeners.extend(kept.or_else(|| opened.next()));
         }
+        // Before addresses are closed, whose datagrams they would go on to bring.
+        #[cfg(feature = "xdp")]
+        self.set_fronts();
         before.into_iter().flatten().for_each(|gone| self.close(gone));
         self.forget(change);
         Ok(())
+    }
+
+    /// Lets interfaces bring datagrams as the listeners want it now.
+    #[cfg(feature = "xdp")]
+    pub(crate) fn set_fronts(&mut self) {
+        self.fronts.set(&mut self.listeners, &self.starter);
     }
 
     /// Where each of `listeners` is served already; one of ours is not two of theirs.
@@ -173,8 +208,10 @@ impl Running {
     }
 
     /// Takes nothing new, finishes what has begun for as long as [`Limits::grace`] allows, and
-    /// ends the rest.
+    /// ends the rest. What plugins do beside the queries has a second more to end.
     pub async fn shutdown(mut self) {
+        #[cfg(feature = "xdp")]
+        self.fronts.clear();
         self.listeners.iter().for_each(Listening::drain);
         // On the server's own runtime: the caller's need not have a clock.
         let limit = self.starter.limits.grace;
@@ -188,11 +225,18 @@ impl Running {
             () = all_done => grace.abort(),
             _ = &mut grace => {}
         }
+        self.background.end().await;
     }
 
     /// The addresses served, in the order of [`Server::with`](crate::Server::with), with the ports they got.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.listeners.iter().map(|listening| listening.address).collect()
+    }
+
+    /// The interfaces that bring datagrams past the sockets.
+    #[cfg(feature = "xdp")]
+    pub fn interfaces(&self) -> Vec<&str> {
+        self.fronts.interfaces().collect()
     }
 
     /// What the server has done so far.
@@ -203,6 +247,11 @@ impl Running {
         for listening in &self.listeners {
             sum.tcp += listening.service.load().tally.traffic();
             for (_, tally) in &listening.udp {
+                sum.udp += tally.traffic();
+                sum.panics += tally.panics();
+            }
+            #[cfg(feature = "xdp")]
+            for tally in &listening.seats {
                 sum.udp += tally.traffic();
                 sum.panics += tally.panics();
             }
@@ -217,11 +266,45 @@ impl Listening {
         self.asked == listener.address && self.carrier.is(&listener.carrier)
     }
 
-    /// Allows connections to come so much.
-    fn allow(&self, limits: Limits) {
+    /// A worker for its datagrams.
+    pub(crate) fn worker(
+        &self,
+        socket: Arc<UdpSocket>,
+        tally: Arc<Tally>,
+        life: Life,
+        starter: &Starter,
+        cpu: Option<usize>,
+    ) -> Worker {
+        Worker {
+            socket,
+            local: self.address,
+            responder: Arc::clone(&self.responder),
+            service: Arc::clone(&self.service),
+            tally,
+            runtime: starter.runtime.clone(),
+            deadline: starter.limits.deadline,
+            life,
+            cpu,
+        }
+    }
+
+    /// What a queue of its interface needs to answer its datagrams; none if it has no sockets.
+    #[cfg(feature = "xdp")]
+    pub(crate) fn seat(&mut self, queue: usize, starter: &Starter) -> Option<Worker> {
+        let (socket, _) = self.udp.first()?;
+        let life = self.reaper.life()?;
+        while self.seats.len() <= queue {
+            self.seats.push(Arc::default());
+        }
+        let tally = self.seats.get(queue)?;
+        Some(self.worker(Arc::clone(socket), Arc::clone(tally), life, starter, None))
+    }
+
+    /// Allows clients to come so much.
+    fn allow(&self, limits: Limits, proxies: Option<Arc<Proxies>>) {
         let Service { responder, tally, .. } = &**self.service.load();
         let (responder, tally) = (Arc::clone(responder), Arc::clone(tally));
-        self.service.store(Arc::new(Service { responder, tally, limits }));
+        self.service.store(Arc::new(Service { responder, tally, limits, proxies }));
     }
 
     /// Takes nothing new.
@@ -243,9 +326,11 @@ impl Drop for Listening {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        #[cfg(feature = "xdp")]
+        self.fronts.clear();
         self.listeners.clear();
         self.starter.connections.abort_all();
-        self.background.keep(&[], || true);
+        self.background.abort();
         if let Some(runtime) = self.own_runtime.take() {
             runtime.shutdown_background();
         }

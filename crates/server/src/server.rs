@@ -1,5 +1,6 @@
 //! What is to be served, and where; and the start.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +23,6 @@ use crate::listener::{Carrier, Listener};
 use crate::running::{Listening, Running};
 use crate::sys;
 use crate::tcp::Acceptor;
-use crate::udp::Worker;
 
 /// Listeners to be: each an address, served over UDP and TCP, and the responder that answers there.
 ///
@@ -42,6 +42,10 @@ pub struct Server {
     pub(crate) workers: usize,
     limits: Limits,
 }
+
+/// Addresses that are bound, for a [`Server`] that does not serve yet: what comes there waits.
+#[must_use = "what is dropped is bound no more"]
+pub struct Reserved(Vec<(Listener, Bound)>);
 
 /// What every listener needs to start.
 pub(crate) struct Starter {
@@ -88,7 +92,33 @@ impl Server {
     ///
     /// [`StartError`]; nothing listens then.
     pub fn start(self) -> Result<Running, StartError> {
+        let reserved = self.reserve()?;
+        self.start_on(reserved)
+    }
+
+    /// Binds all addresses, for [`Server::start_on`].
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing is bound then.
+    pub fn reserve(&self) -> Result<Reserved, StartError> {
         let bound = self.bind(&self.listeners)?;
+        Ok(Reserved(self.listeners.iter().cloned().zip(bound).collect()))
+    }
+
+    /// Serves as [`Server::start`] does, on what was bound before; an address that is not among that is bound now, and what
+    /// is not needed is let go.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing listens then.
+    pub fn start_on(self, mut reserved: Reserved) -> Result<Running, StartError> {
+        let taken: Vec<_> = self.listeners.iter().map(|listener| reserved.take(listener)).collect();
+        // Before others are bound, which it may be in the way of.
+        drop(reserved);
+        let bound = self.listeners.iter().zip(taken);
+        let bound = bound.map(|(listener, taken)| taken.map_or_else(|| self.bind_one(listener), Ok));
+        let bound = bound.collect::<Result<Vec<_>, _>>()?;
         let own = if Handle::try_current().is_ok() { None } else { Some(runtime()?) };
         let runtime = own.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone());
         let most = descriptors::connections(self.limits.connections);
@@ -98,6 +128,8 @@ impl Server {
         for (bound, listener) in bound.into_iter().zip(self.listeners) {
             running.listen(bound, listener)?;
         }
+        #[cfg(feature = "xdp")]
+        running.set_fronts();
         Ok(running)
     }
 
@@ -106,12 +138,38 @@ impl Server {
         &self,
         listeners: impl IntoIterator<Item = &'a Listener>,
     ) -> Result<Vec<Bound>, StartError> {
-        let bind = |listener: &Listener| match listener.carrier {
+        listeners.into_iter().map(|listener| self.bind_one(listener)).collect()
+    }
+
+    fn bind_one(&self, listener: &Listener) -> Result<Bound, StartError> {
+        match listener.carrier {
             Carrier::Dns => bind(listener.address, listener.workers.unwrap_or(self.workers)),
             #[cfg(feature = "tls")]
             Carrier::Tls(_) | Carrier::Https(_) => bind_stream(listener.address),
+        }
+    }
+}
+
+impl Reserved {
+    /// The addresses that are bound, in the order of [`Server::with`], with the ports they got.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.0.iter().map(|(_, bound)| bound.address).collect()
+    }
+
+    /// What was bound for such a listener, whatever answers there.
+    fn take(&mut self, listener: &Listener) -> Option<Bound> {
+        let is_like = |like: &Listener| {
+            (like.address, like.workers) == (listener.address, listener.workers)
+                && like.carrier.is(&listener.carrier)
         };
-        listeners.into_iter().map(bind).collect()
+        let at = self.0.iter().position(|(like, _)| is_like(like))?;
+        Some(self.0.remove(at).1)
+    }
+}
+
+impl fmt::Debug for Reserved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Reserved").field(&self.local_addrs()).finish()
     }
 }
 
@@ -128,6 +186,7 @@ impl Starter {
             responder: Arc::clone(&responder),
             tally: Arc::new(Tally::default()),
             limits: self.limits.with(listener.patience),
+            proxies: listener.proxies,
         };
         let mut listening = Listening {
             asked: listener.address,
@@ -135,6 +194,10 @@ impl Starter {
             responder,
             carrier: listener.carrier,
             udp: Vec::new(),
+            #[cfg(feature = "xdp")]
+            xdp: listener.xdp,
+            #[cfg(feature = "xdp")]
+            seats: Vec::new(),
             service: Arc::new(ArcSwap::from_pointee(service)),
             reaper,
         };
@@ -143,16 +206,8 @@ impl Starter {
         for (n, socket) in bound.udp.into_iter().enumerate() {
             let (socket, tally) = (Arc::new(socket), Arc::new(Tally::default()));
             listening.udp.push((Arc::clone(&socket), Arc::clone(&tally)));
-            let worker = Worker {
-                socket,
-                local: bound.address,
-                responder: Arc::clone(&listening.responder),
-                tally,
-                runtime: self.runtime.clone(),
-                deadline: self.limits.deadline,
-                life: life.clone(),
-                cpu: cpus.get(n % cpus.len().max(1)).copied(),
-            };
+            let cpu = cpus.get(n % cpus.len().max(1)).copied();
+            let worker = listening.worker(socket, tally, life.clone(), self, cpu);
             let thread = thread::Builder::new().name(format!("dns-udp-{n}"));
             thread.spawn(|| worker.run()).map_err(StartError::Thread)?;
         }
@@ -169,6 +224,7 @@ impl Starter {
         let _runtime = self.runtime.enter();
         Ok(Acceptor {
             listener: tokio::net::TcpListener::from_std(listener)?,
+            local: listening.address,
             carrier: listening.carrier.clone(),
             connections: Arc::clone(&self.connections),
             service: Arc::clone(&listening.service),
@@ -181,7 +237,7 @@ impl Starter {
 ///
 /// Where each processor has a worker, it keeps it: its caches stay warm. Where there are fewer workers, the scheduler
 /// knows better which processors are free.
-fn cpus(workers: usize) -> Vec<usize> {
+pub(crate) fn cpus(workers: usize) -> Vec<usize> {
     let mut cpus = sys::allowed_cpus();
     if workers < cpus.len() {
         cpus.clear();

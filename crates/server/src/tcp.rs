@@ -8,12 +8,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use cartonym_plugin::Client;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 #[cfg(feature = "tls")]
-use tokio::time::Instant;
-use tokio::time::{sleep, timeout};
+use tokio_rustls::server::TlsStream;
 
+use crate::begun::Begun;
 use crate::connection::{Connection, Service};
-use crate::connections::{Connections, Full, Place};
+use crate::connections::{Connections, Door, Full, Place};
 #[cfg(feature = "tls")]
 use crate::https::{self, Guest};
 use crate::life::Life;
@@ -26,6 +27,7 @@ use crate::tls::handshake;
 /// One listener's loop, and what it gives to its connections.
 pub(crate) struct Acceptor {
     pub(crate) listener: TcpListener,
+    pub(crate) local: SocketAddr,
     pub(crate) carrier: Carrier,
     pub(crate) connections: Arc<Connections>,
     pub(crate) service: Arc<ArcSwap<Service>>,
@@ -54,7 +56,12 @@ impl Acceptor {
     /// Finds a place for a connection. Others wait in the kernel's queue meanwhile.
     async fn admit(&self, stream: TcpStream, peer: SocketAddr) {
         loop {
-            match self.connections.admit(peer.ip()) {
+            let service = self.service.load();
+            // Behind a balancer are many, who have one address: whose place it is, a header will say.
+            let is_proxy = service.proxies.as_ref().is_some_and(|proxies| proxies.include(peer.ip()));
+            let door = Door { listener: self.local, most: service.limits.connections, is_for_many: is_proxy };
+            drop(service);
+            match self.connections.admit(peer.ip(), door) {
                 Ok(place) => return self.serve(stream, peer, place),
                 Err(Full::Client) => return self.connections.refuse(),
                 // Also looks now and then: a busy connection may have become idle.
@@ -70,7 +77,9 @@ impl Acceptor {
         let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return };
         let client = Client { address: peer, local, transport: self.carrier.transport() };
         let id = place.id();
-        let visit = Visit { client, place, service: self.service.load_full(), life: self.life.clone() };
+        let service = self.service.load_full();
+        let born = Instant::now();
+        let visit = Visit { client, place, service, life: self.life.clone(), born };
         let task = match &self.carrier {
             Carrier::Dns => tokio::spawn(visit.plain(stream)),
             #[cfg(feature = "tls")]
@@ -102,32 +111,52 @@ struct Visit {
     place: Place,
     service: Arc<Service>,
     life: Life,
+    /// When it came: all that it may take before its first message is counted from here.
+    born: Instant,
 }
 
 impl Visit {
-    async fn plain(self, stream: TcpStream) {
-        Connection::new(stream, self.client, self.place, self.service).run(self.life).await;
+    /// Finds out for whom a balancer speaks; none if the connection is not to be served.
+    async fn greet(&mut self, stream: TcpStream) -> Option<Begun> {
+        let Some(proxies) = self.service.proxies.clone() else { return Some(Begun::new(stream, &[])) };
+        let due = self.due();
+        let stream = tokio::select! {
+            greeted = timeout_at(due, proxies.greet(stream, &mut self.client)) => greeted.ok()?.ok()?,
+            () = self.life.draining() => return None,
+        };
+        self.place.is_for(self.client.address.ip()).then_some(stream)
+    }
+
+    /// When the first message must have come.
+    fn due(&self) -> Instant {
+        self.born + self.service.limits.first_message
+    }
+
+    async fn plain(mut self, stream: TcpStream) {
+        let Some(stream) = self.greet(stream).await else { return };
+        let Visit { client, place, service, life, born } = self;
+        Connection::new(stream, client, place, service).since(born).run(life).await;
     }
 }
 
 #[cfg(feature = "tls")]
 impl Visit {
-    async fn encrypted(self, stream: TcpStream, keys: Keys) {
-        let Visit { mut life, client, place, service } = self;
-        let born = Instant::now();
-        let limit = service.limits.first_message;
-        if let Some(stream) = handshake(keys.load_full(), stream, limit, &mut life).await {
-            Connection::new(stream, client, place, service).since(born).run(life).await;
-        }
+    /// A stream under these keys; none if the client does not agree in time.
+    async fn agree(&mut self, stream: TcpStream, keys: &Keys) -> Option<TlsStream<Begun>> {
+        let stream = self.greet(stream).await?;
+        handshake(keys.load_full(), stream, self.due(), &mut self.life).await
     }
 
-    async fn https(self, stream: TcpStream, keys: Keys) {
-        let Visit { mut life, client, place, service } = self;
-        let born = Instant::now();
-        let limit = service.limits.first_message;
-        if let Some(stream) = handshake(keys.load_full(), stream, limit, &mut life).await {
-            https::serve(stream, Guest::new(client, place, service, born), life).await;
-        }
+    async fn encrypted(mut self, stream: TcpStream, keys: Keys) {
+        let Some(stream) = self.agree(stream, &keys).await else { return };
+        let Visit { client, place, service, life, born } = self;
+        Connection::new(stream, client, place, service).since(born).run(life).await;
+    }
+
+    async fn https(mut self, stream: TcpStream, keys: Keys) {
+        let Some(stream) = self.agree(stream, &keys).await else { return };
+        let Visit { client, place, service, life, born } = self;
+        https::serve(stream, Guest::new(client, place, service, born), life).await;
     }
 }
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustls::client::danger::HandshakeSignatureValid;
@@ -16,11 +15,11 @@ use rustls::server::{NoClientAuth, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{
     DigitallySignedStruct, DistinguishedName, KeyLog, RootCertStore, ServerConfig, SignatureScheme,
 };
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::begun::Begun;
 use crate::life::Life;
 
 /// What a listener under TLS 1.2 or 1.3 shows its clients, and what it wants to see of them. Prints without the key.
@@ -113,15 +112,15 @@ impl Tls {
 /// Agrees on keys with a client; none if it does not, or not within `limit`, or the server drains.
 pub(crate) async fn handshake(
     config: Arc<ServerConfig>,
-    stream: TcpStream,
-    limit: Duration,
+    stream: Begun,
+    due: Instant,
     life: &mut Life,
-) -> Option<TlsStream<TcpStream>> {
+) -> Option<TlsStream<Begun>> {
     let acceptor = TlsAcceptor::from(config);
     // What the session holds counts as taken by the client, so it holds little.
     let accepting = acceptor.accept_with(stream, |session| session.set_buffer_limit(Some(HELD)));
     let accepted = tokio::select! {
-        accepted = timeout(limit, accepting) => accepted.ok()?,
+        accepted = timeout_at(due, accepting) => accepted.ok()?,
         () = life.draining() => return None,
     };
     accepted.inspect_err(|error| tracing::debug!(%error, "no agreement on keys")).ok()

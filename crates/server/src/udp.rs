@@ -6,14 +6,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use cartonym_plugin::{Client, Transport};
 use cartonym_responder::{Reply, Responder, Scratch, Suspended, Verdict};
 use tokio::runtime::Handle;
 
+use crate::connection::Service;
 use crate::counters::{Tally, Traffic};
 use crate::life::Life;
 use crate::moments::{self, Moments};
+use crate::proxies::{Dropped, Sessions};
 use crate::sys::{self, BATCH, Batch, Envelope};
 
 /// What a thread serves, and with what.
@@ -21,6 +23,8 @@ pub(crate) struct Worker {
     pub(crate) socket: Arc<UdpSocket>,
     pub(crate) local: SocketAddr,
     pub(crate) responder: Arc<ArcSwap<Responder>>,
+    /// Of which a worker looks at who speaks for others.
+    pub(crate) service: Arc<ArcSwap<Service>>,
     pub(crate) tally: Arc<Tally>,
     /// Where queries wait for plugins.
     pub(crate) runtime: Handle,
@@ -31,11 +35,20 @@ pub(crate) struct Worker {
     pub(crate) cpu: Option<usize>,
 }
 
-/// A worker's own memory: all that it will ever have.
-struct Desk {
-    batch: Batch,
+/// What a worker keeps from batch to batch, besides the datagrams.
+pub(crate) struct Desk {
     scratch: Scratch,
     moments: Moments,
+    sessions: Sessions,
+}
+
+/// A batch being answered, by one configuration from its first datagram to its last.
+pub(crate) struct Round<'a> {
+    worker: &'a Worker,
+    desk: &'a mut Desk,
+    responder: Guard<Arc<Responder>>,
+    service: Guard<Arc<Service>>,
+    pub(crate) traffic: Traffic,
 }
 
 impl Worker {
@@ -51,67 +64,52 @@ impl Worker {
     }
 
     fn serve(&self) {
-        let mut desk =
-            Desk { batch: Batch::new(), scratch: Scratch::with_clock(moments::now), moments: Moments::new() };
+        let (mut batch, mut desk) = (Batch::new(), Desk::new());
         while !self.life.is_draining() {
-            self.turn(&mut desk, true);
+            self.turn(&mut batch, &mut desk, true);
         }
         // What has come by now is still answered; under a flood, as much of it as a queue holds.
         let mut left = DRAINED_BATCHES;
-        while left > 0 && self.turn(&mut desk, false) > 0 {
+        while left > 0 && self.turn(&mut batch, &mut desk, false) > 0 {
             left -= 1;
         }
     }
 
     /// Receives, answers and sends one batch; gives its size.
-    fn turn(&self, desk: &mut Desk, waits: bool) -> usize {
-        let received = match desk.batch.receive(&self.socket, waits) {
+    fn turn(&self, batch: &mut Batch, desk: &mut Desk, waits: bool) -> usize {
+        let received = match batch.receive(&self.socket, waits) {
             Ok(received) => received,
             Err(error) => {
                 self.receive_failed(&error);
                 return 0;
             }
         };
-        desk.moments.tick();
-        let mut traffic = Traffic::default();
-        let responder = self.responder.load();
+        let mut round = Round::begin(self, desk);
         for i in 0..received {
-            self.answer(desk, i, &responder, &mut traffic);
+            self.answer(batch, i, &mut round);
         }
-        self.send(desk, &mut traffic);
-        // One more look at the clock for the whole batch, and only where somebody wants to know.
-        if desk.scratch.is_timed() {
-            responder.took(&mut desk.scratch, desk.moments.elapsed());
-        }
-        drop(responder);
-        self.tally.add(&traffic);
+        self.send(batch, &mut round.traffic);
+        round.end();
         received
     }
 
-    fn answer(&self, desk: &mut Desk, i: usize, responder: &Responder, traffic: &mut Traffic) {
-        let Some(envelope) = desk.batch.envelope(i) else { return };
-        traffic.received += 1;
+    fn answer(&self, batch: &mut Batch, i: usize, round: &mut Round<'_>) {
+        let Some(envelope) = batch.envelope(i) else { return };
         if envelope.truncated {
-            traffic.dropped += 1;
+            round.refuse();
             return;
         }
-        let client = self.client(&envelope);
-        if desk.batch.is_full() {
-            self.send(desk, traffic);
+        if batch.is_full() {
+            self.send(batch, &mut round.traffic);
         }
-        let (query, out) = desk.batch.exchange(i);
-        match responder.respond(&mut desk.scratch, query, client, desk.moments.next(), out) {
-            Verdict::Send(len) => desk.batch.reply(i, len),
-            Verdict::Drop => traffic.dropped += 1,
-            Verdict::Wait(suspended) => {
-                traffic.deferred += 1;
-                self.defer(suspended);
-            }
+        let (query, out) = batch.exchange(i);
+        if let Some(len) = round.answer(query, self.client(&envelope), out) {
+            batch.reply(i, len);
         }
     }
 
-    fn send(&self, desk: &mut Desk, traffic: &mut Traffic) {
-        let sent = desk.batch.send(&self.socket);
+    fn send(&self, batch: &mut Batch, traffic: &mut Traffic) {
+        let sent = batch.send(&self.socket);
         traffic.sent += sent.taken as u64;
         traffic.dropped += sent.refused as u64;
     }
@@ -128,9 +126,9 @@ impl Worker {
         Client { address: envelope.peer, local, transport: Transport::Udp }
     }
 
-    /// Lets the runtime wait for the reply, and send it.
+    /// Lets the runtime wait for the reply, and send it to `peer`, who may not be the client but speak for it.
     #[cold]
-    fn defer(&self, suspended: Box<Suspended>) {
+    fn defer(&self, suspended: Box<Suspended>, peer: SocketAddr) {
         let (socket, tally, life) = (self.socket.clone(), self.tally.clone(), self.life.clone());
         let (local, deadline) = (self.local, self.deadline);
         self.runtime.spawn(async move {
@@ -148,7 +146,7 @@ impl Worker {
             // A stream cannot be told in datagrams.
             let sent = reply
                 .into_message()
-                .is_some_and(|message| sys::reply(&socket, &message, client.address, source).is_ok());
+                .is_some_and(|message| sys::reply(&socket, &message, peer, source).is_ok());
             if let Some(timer) = timer {
                 timer.stop(moments::now());
             }
@@ -164,6 +162,65 @@ impl Worker {
             // A want of memory may pass; to ask again at once would only use up the processor.
             _ => std::thread::sleep(RETRY),
         }
+    }
+}
+
+impl Desk {
+    pub(crate) fn new() -> Desk {
+        Desk {
+            scratch: Scratch::with_clock(moments::now),
+            moments: Moments::new(),
+            sessions: Sessions::default(),
+        }
+    }
+}
+
+impl<'a> Round<'a> {
+    /// Looks at the clock, and at who answers now.
+    pub(crate) fn begin(worker: &'a Worker, desk: &'a mut Desk) -> Round<'a> {
+        desk.moments.tick();
+        let (responder, service) = (worker.responder.load(), worker.service.load());
+        Round { worker, desk, responder, service, traffic: Traffic::default() }
+    }
+
+    /// Answers one datagram into `out`: the length of what is to be sent now to where it came from.
+    pub(crate) fn answer(&mut self, mut query: &[u8], mut client: Client, out: &mut [u8]) -> Option<usize> {
+        let peer = client.address;
+        self.traffic.received += 1;
+        let moment = self.desk.moments.next();
+        if let Some(proxies) = self.service.proxies.as_deref() {
+            match proxies.unwrap(query, &mut client, moment.now, &mut self.desk.sessions) {
+                Ok(len) => query = query.get(len..).unwrap_or_default(),
+                Err(Dropped) => {
+                    self.traffic.dropped += 1;
+                    return None;
+                }
+            }
+        }
+        match self.responder.respond(&mut self.desk.scratch, query, client, moment, out) {
+            Verdict::Send(len) => return Some(len),
+            Verdict::Drop => self.traffic.dropped += 1,
+            Verdict::Wait(suspended) => {
+                self.traffic.deferred += 1;
+                self.worker.defer(suspended, peer);
+            }
+        }
+        None
+    }
+
+    /// Counts a datagram that nobody is asked about.
+    pub(crate) fn refuse(&mut self) {
+        self.traffic.received += 1;
+        self.traffic.dropped += 1;
+    }
+
+    /// Counts, after the replies are sent.
+    pub(crate) fn end(self) {
+        // One more look at the clock for the whole batch, and only where somebody wants to know.
+        if self.desk.scratch.is_timed() {
+            self.responder.took(&mut self.desk.scratch, self.desk.moments.elapsed());
+        }
+        self.worker.tally.add(&self.traffic);
     }
 }
 

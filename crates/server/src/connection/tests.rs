@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::connections::Connections;
+use crate::connections::{Connections, Door};
 use crate::life::{self, Reaper};
 
 /// Answers TXT with 60 kB, HINFO after a minute, and all else at once.
@@ -40,9 +40,19 @@ impl Plugin for Oracle {
 
 fn connection(stream: DuplexStream) -> Connection<DuplexStream> {
     let responder = Responder::builder().zone(Name::ROOT, Chain::new().then(Oracle)).build();
-    let place = Connections::new(1, 1).admit(Client::INTERNAL.address.ip()).unwrap();
+    let place = Connections::new(1, 1)
+        .admit(
+            Client::INTERNAL.address.ip(),
+            Door { listener: Client::INTERNAL.local, most: 1, is_for_many: false },
+        )
+        .unwrap();
     let limits = Limits { deadline: MINUTE * 2, ..LIMITS };
-    let service = Service { responder: Arc::new(ArcSwap::new(responder)), tally: Arc::default(), limits };
+    let service = Service {
+        responder: Arc::new(ArcSwap::new(responder)),
+        tally: Arc::default(),
+        limits,
+        proxies: None,
+    };
     let client = Client { transport: Transport::Tcp, ..Client::INTERNAL };
     Connection::new(stream, client, place, Arc::new(service))
 }

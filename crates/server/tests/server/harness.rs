@@ -11,7 +11,7 @@ use cartonym_server::{Limits, Running, Server};
 use cartonym_wire::{Name, Opcode, Section, Ttl, Type};
 use tokio::sync::Semaphore;
 
-/// Answers `where` with the address that the query came to, `huge` with 60 kB, `gate` when the gate opens, `soon` by a
+/// Answers `where` with the address that the query came to, `who` and `who-later` with the client's, `huge` with 60 kB, `gate` when the gate opens, `soon` by a
 /// promise, `stream` with ten messages, `drop` never, and all else with its own number.
 #[derive(Clone)]
 pub(crate) struct Oracle {
@@ -33,6 +33,15 @@ impl Plugin for Oracle {
                 IpAddr::V4(ip) => put(query, response, Type::A, &ip.octets()),
                 IpAddr::V6(ip) => put(query, response, Type::AAAA, &ip.octets()),
             },
+            b"who" | b"who-later" => {
+                if let IpAddr::V4(ip) = query.client().address.ip() {
+                    put(query, response, Type::A, &ip.octets());
+                }
+                if first_label(query.name()) == b"who-later" {
+                    let message = response.message().map(|message| message.as_bytes().to_vec());
+                    return Step::defer(async { message.map_or(Resumed::Drop, Resumed::Answered) });
+                }
+            }
             b"huge" => (0..250)
                 .for_each(|n| put(query, response, Type::TXT, &[&[239, n], &[b'x'; 238][..]].concat())),
             b"gate" => {
@@ -61,12 +70,11 @@ impl Plugin for Defective {
     }
 
     fn handles(&self, opcode: Opcode) -> bool {
-        assert_ne!(opcode, Opcode::NOTIFY);
-        false
+        opcode == Opcode::NOTIFY
     }
 
     fn answer(&self, _: &mut Query<'_>, _: &mut Response<'_>) -> Step {
-        Step::Next
+        panic!("asked");
     }
 }
 

@@ -24,8 +24,10 @@ fn serve_https(limits: Limits) -> (Running, SocketAddr, Oracle, String) {
 
 /// The head and the body of a response to a request whose head is `head`, without its last line.
 fn exchange(stream: &mut TlsStream, head: &str, body: &[u8]) -> (String, Vec<u8>) {
-    write!(stream, "{head}host: {NAME}\r\ncontent-length: {}\r\n\r\n", body.len()).unwrap();
-    stream.write_all(body).unwrap();
+    // In one piece: a connection is closed if it is answered before the body is there.
+    let mut request = format!("{head}host: {NAME}\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes();
+    request.extend_from_slice(body);
+    stream.write_all(&request).unwrap();
     let mut said = Vec::new();
     while !said.ends_with(b"\r\n\r\n") {
         let mut octet = [0];

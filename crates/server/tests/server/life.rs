@@ -34,6 +34,26 @@ fn a_port_taken_for_tcp_alone_is_taken() {
 }
 
 #[test]
+fn what_comes_to_an_address_that_is_reserved_waits_for_the_start() {
+    let asked = ["127.0.0.1:0", "[::1]:0"].map(|address| address.parse().unwrap());
+    let server = |number: u8| {
+        let listen =
+            |server: Server, address: &SocketAddr| server.listen(*address, Oracle::new(number).responder());
+        asked[..usize::from(number)].iter().fold(Server::new(), listen)
+    };
+    let reserved = server(1).reserve().unwrap();
+    let address = reserved.local_addrs()[0];
+    let (datagrams, mut stream) = (udp(address), tcp(address));
+    datagrams.send(&query(7, "www")).unwrap();
+    // One address more, which is bound at the start.
+    let running = server(2).start_on(reserved).unwrap();
+    assert_eq!((running.local_addrs()[0], running.local_addrs().len()), (address, 2));
+    assert_eq!(tail(&hear(&datagrams).unwrap()), [192, 0, 2, 2]);
+    assert_eq!(tail(&ask_tcp(&mut stream, 8, "www").unwrap()), [192, 0, 2, 2]);
+    shut_down(running);
+}
+
+#[test]
 fn an_address_that_is_not_ours_is_refused() {
     let error = Server::new().listen("192.0.2.1:0".parse().unwrap(), Oracle::new(1).responder()).start();
     assert!(matches!(error.unwrap_err(), StartError::Bind { .. }));

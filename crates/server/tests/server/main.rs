@@ -4,6 +4,7 @@ mod harness;
 mod https;
 mod life;
 mod limits;
+mod proxies;
 mod tcp;
 mod tls;
 mod udp;
