@@ -26,6 +26,8 @@ pub mod key {
     pub const WEIGHT: &str = "AWS_INSTANCE_WEIGHT";
     /// How many seconds the instance lasts without being spoken for; for ever where not given. An extension of Cloud Map.
     pub const TTL: &str = "CARTONYM_TTL";
+    /// That the instance drains when it is deregistered, and for how many seconds at least. An extension of Cloud Map.
+    pub const DRAIN: &str = "CARTONYM_DRAIN";
 }
 
 /// Attributes by key, keys in ascending order; immutable.

@@ -5,7 +5,7 @@ use std::error::Error;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
-use crate::{Change, Event, Revision};
+use crate::{Change, Event, Members, Revision};
 
 /// What keeps a registry: an ordered history of changes to records with names.
 pub trait Backend: Send + Sync + 'static {
@@ -20,6 +20,19 @@ pub trait Backend: Send + Sync + 'static {
     /// that, or with `Reset` if they are no longer known, or if the backend has not come so far. An `Err` says that
     /// the backend is away; what comes after it goes on from where it was, or begins with `Reset`.
     fn watch(&self, from: Revision) -> BoxStream<'static, Result<Event, BackendError>>;
+
+    /// What this node is called among those that share the backend; `None` where nobody else can.
+    fn node(&self) -> Option<&str> {
+        None
+    }
+
+    /// Has this node live among those that share the backend, for as long as the stream is held; tells who they are, and each
+    /// time that this changes.
+    ///
+    /// `None` where nobody else can share it.
+    fn join(&self) -> Option<BoxStream<'static, Members>> {
+        None
+    }
 }
 
 /// Why a change was not made.

@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use crate::{Instance, InstanceId, Namespace, NamespaceId, Operation, OperationId, Service, ServiceId};
 
-/// A backend's count of changes: each commit makes the next, and nothing makes it less.
+/// A backend's count of changes: each commit makes a later one, and nothing makes it less.
+///
+/// Changes that have nothing to do with each other may be made together, and then share one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);
 
@@ -173,6 +175,37 @@ impl Record {
         }
     }
 
+    /// Keeps what nobody writes of the record that was there `before` under this key: its age, and an instance's health as
+    /// long as its attributes are the same.
+    pub(crate) fn keep(&mut self, before: &Self) {
+        self.keep_with(before, |_, before| before.clone());
+    }
+
+    /// Keeps the age of the record that was there `before` under this key, and since when an instance's health is what it is.
+    pub(crate) fn keep_age(&mut self, before: &Self) {
+        self.keep_with(before, |instance, before| {
+            let health = instance.health();
+            match health.verdict == before.health().verdict {
+                true => before.clone(),
+                false => before.with_health(health.verdict, health.since, instance.reason()),
+            }
+        });
+    }
+
+    /// An instance whose attributes are the same is what `same` makes of both.
+    fn keep_with(&mut self, before: &Self, same: impl FnOnce(&Instance, &Instance) -> Instance) {
+        match (self, before) {
+            (Self::Namespace(namespace), Self::Namespace(before)) => namespace.created = before.created,
+            (Self::Service(service), Self::Service(before)) => service.created = before.created,
+            (Self::Instance { instance, .. }, Self::Instance { instance: before, .. })
+                if instance.attributes() == before.attributes() =>
+            {
+                *instance = same(instance, before);
+            }
+            _ => {}
+        }
+    }
+
     /// The record as JSON, for a store that keeps it under its key.
     pub fn encode(&self) -> Vec<u8> {
         let json = match self {
@@ -325,12 +358,30 @@ mod tests {
     #[test]
     fn both_forms_read_back_what_they_write() {
         let full = r#"{"id":"i/1","attributes":{"AWS_INSTANCE_IPV4":"192.0.2.1","AWS_INSTANCE_PORT":"80","k":"v w"},
-            "creator_request_id":"é","created":1700000000000,"health":{"verdict":"UNHEALTHY","since":7}}"#;
+            "creator_request_id":"é","created":1700000000000,"health":{"verdict":"UNHEALTHY","since":7},"rare":{"draining_until":8,"reason":"no é"}}"#;
         for record in [instance(full), instance(r#"{"id":"i/1","attributes":{},"created":0}"#)] {
             assert_eq!(Record::decode(record.key(), &record.encode()).unwrap(), record);
             assert_eq!(Record::unpack(record.key(), &record.pack()).unwrap(), record);
             assert_eq!(Record::unpack(record.key(), &record.encode()).unwrap(), record);
         }
+    }
+
+    #[test]
+    fn text_that_came_from_elsewhere_fits_the_packed_form() {
+        let with = |request: &str, reason: &str| {
+            format!(
+                r#"{{"id":"i/1","attributes":{{"k":"v"}},"creator_request_id":"{request}","created":1,"rare":{{"reason":"{reason}"}}}}"#
+            )
+        };
+        for reason in ["é".repeat(70_000), String::new()] {
+            let record = instance(&with("r", &reason));
+            assert_eq!(Record::unpack(record.key(), &record.pack()).unwrap(), record);
+        }
+        assert_eq!(instance(r#"{"id":"i/1","attributes":{},"created":0,"rare":{}}"#), {
+            instance(r#"{"id":"i/1","attributes":{},"created":0}"#)
+        });
+        let key = instance(&with("r", "")).key();
+        assert!(Record::decode(key, with(&"r".repeat(65), "").as_bytes()).is_err());
     }
 
     #[test]

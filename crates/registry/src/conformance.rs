@@ -5,6 +5,12 @@
 //! ```text
 //! cartonym_registry::conformance_suite!(Folder::new());
 //! ```
+//!
+//! One that is read-only says how what it reads is changed, by [`Store::turn`], and takes the part that concerns it:
+//!
+//! ```text
+//! cartonym_registry::conformance_suite!(read_only Page::new());
+//! ```
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -27,6 +33,18 @@ mod naive;
 pub trait Store: Send + Sync {
     /// Opens it: the first time empty, then with what it was left with. At most one is open at a time.
     fn open(&self) -> impl Future<Output = Arc<dyn Backend>> + Send;
+
+    /// Changes what is kept, each time otherwise; returns the revision that this makes, by which it is told.
+    ///
+    /// `n` counts from 0, without a gap.
+    fn turn(&self, backend: &Arc<dyn Backend>, n: usize) -> impl Future<Output = Revision> + Send {
+        async move {
+            match n % 5 {
+                4 => commit(backend, vec![], vec![Edit::Delete(namespace(n - 2).key())]).await,
+                _ => put(backend, namespace(n)).await,
+            }
+        }
+    }
 }
 
 /// Defines one test for each thing that a backend owes, each on a new store.
@@ -34,6 +52,18 @@ pub trait Store: Send + Sync {
 macro_rules! conformance_suite {
     ($store:expr) => {
         $crate::conformance_suite!($store, if true);
+    };
+    // Where what is kept is changed by others only.
+    (read_only $store:expr) => {
+        $crate::conformance_suite!($store, true =>
+            a_watch_from_the_start_tells_everything_and_then_each_change
+            a_watch_from_any_revision_comes_to_the_same_end
+            a_watch_from_a_revision_to_come_tells_everything
+            watchers_are_told_the_same_in_the_same_order
+            changes_of_a_read_only_store_are_refused_and_not_told
+            a_restart_tells_what_there_was_at_no_earlier_revision
+            whatever_turns_up_is_told_parents_first
+        );
     };
     // Where the store may not be there at all.
     ($store:expr, if $there:expr) => {
@@ -50,6 +80,7 @@ macro_rules! conformance_suite {
             deleting_what_is_not_there_is_a_change
             a_restart_keeps_records_and_their_revisions
             a_restart_keeps_deletions
+            a_restart_tells_what_there_was_at_no_earlier_revision
             large_values_come_back_whole
             text_of_any_script_comes_back_as_it_was
             many_records_are_told_parents_first
@@ -85,14 +116,15 @@ pub async fn a_watch_from_the_start_tells_everything_and_then_each_change(store:
     early.until(Revision::ZERO).await;
     assert_eq!(early.records, BTreeMap::new());
 
-    let first = put(&backend, namespace(1)).await;
+    let first = store.turn(&backend, 0).await;
     early.until(first).await;
+    assert!(!early.records.is_empty());
     let mut late = Replica::watch(&backend, Revision::ZERO);
     late.until(first).await;
-    assert_eq!(late.records, BTreeMap::from([(namespace(1).key(), (first, namespace(1)))]));
+    assert!(late.records.values().all(|(at, _)| *at == first));
     assert_eq!(early.records, late.records);
 
-    let second = put(&backend, namespace(2)).await;
+    let second = store.turn(&backend, 1).await;
     late.until(second).await;
     assert_eq!(late.changes, [second]);
 }
@@ -103,10 +135,7 @@ pub async fn a_watch_from_any_revision_comes_to_the_same_end(store: impl Store) 
     let mut stages = vec![Replica::watch(&backend, Revision::ZERO)];
     stages[0].until(Revision::ZERO).await;
     for n in 0..20 {
-        let revision = match n % 5 {
-            4 => commit(&backend, vec![], vec![Edit::Delete(namespace(n - 2).key())]).await,
-            _ => put(&backend, namespace(n)).await,
-        };
+        let revision = store.turn(&backend, n).await;
         let mut next = stages[n].resume(&backend);
         next.until(revision).await;
         stages.push(next);
@@ -122,7 +151,7 @@ pub async fn a_watch_from_any_revision_comes_to_the_same_end(store: impl Store) 
 /// A revision that the store has not come to is another store's: nothing it says can be kept.
 pub async fn a_watch_from_a_revision_to_come_tells_everything(store: impl Store) {
     let backend = store.open().await;
-    let revision = put(&backend, namespace(1)).await;
+    let revision = store.turn(&backend, 0).await;
     let mut events = backend.watch(Revision(revision.0 + 1_000_000));
     assert_eq!(soon(events.next()).await.unwrap().unwrap(), Event::Reset);
 }
@@ -151,12 +180,11 @@ pub async fn watchers_are_told_the_same_in_the_same_order(store: impl Store) {
     for watcher in &mut watchers {
         watcher.until(Revision::ZERO).await;
     }
-    let writes = (0..100).map(|n| put(&backend, namespace(n)));
-    let last = futures_util::future::join_all(writes).await.into_iter().max().unwrap();
+    let turns = (0..100).map(|n| store.turn(&backend, n));
+    let last = futures_util::future::join_all(turns).await.into_iter().max().unwrap();
     for watcher in &mut watchers {
         watcher.until(last).await;
     }
-    assert_eq!(watchers[0].changes.len(), 100);
     assert_eq!(watchers[0].changes, watchers[1].changes);
     assert_eq!(watchers[0].records, watchers[1].records);
 }
@@ -278,6 +306,59 @@ pub async fn a_restart_keeps_deletions(store: impl Store) {
     assert!(put(&backend, namespace(1)).await > last);
 }
 
+/// What an earlier process told is there, and who knows it is not told of a time before.
+pub async fn a_restart_tells_what_there_was_at_no_earlier_revision(store: impl Store) {
+    let backend = store.open().await;
+    let mut last = Revision::ZERO;
+    for n in 0..12 {
+        last = store.turn(&backend, n).await;
+    }
+    let mut before = Replica::watch(&backend, Revision::ZERO);
+    before.until(last).await;
+    before.stop();
+    drop(backend);
+
+    let backend = store.open().await;
+    let mut after = Replica::watch(&backend, Revision::ZERO);
+    after.until(last).await;
+    assert!(after.keys().eq(before.keys()));
+    let next = store.turn(&backend, 12).await;
+    assert!(next > last);
+    let mut resumed = before.resume(&backend);
+    resumed.until(next).await;
+    after.until(next).await;
+    assert_eq!(resumed.records, after.records);
+}
+
+/// Only others change it.
+pub async fn changes_of_a_read_only_store_are_refused_and_not_told(store: impl Store) {
+    let backend = store.open().await;
+    let mut watcher = Replica::watch(&backend, Revision::ZERO);
+    watcher.until(Revision::ZERO).await;
+    let there = store.turn(&backend, 0).await;
+    watcher.until(there).await;
+    let (key, (_, record)) = watcher.records.first_key_value().map(|(k, v)| (k.clone(), v.clone())).unwrap();
+    for edits in [vec![], vec![Edit::Put(namespace(7))], vec![Edit::Put(record)], vec![Edit::Delete(key)]] {
+        let refused = backend.commit(Change { expect: vec![], edits }).await;
+        assert!(matches!(refused, Err(CommitError::ReadOnly)), "{refused:?}");
+    }
+    let next = store.turn(&backend, 1).await;
+    watcher.until(next).await;
+    assert_eq!(watcher.changes, [there, next]);
+}
+
+/// A reader can take each record in as it comes.
+pub async fn whatever_turns_up_is_told_parents_first(store: impl Store) {
+    let backend = store.open().await;
+    let mut last = Revision::ZERO;
+    for n in 0..9 {
+        last = store.turn(&backend, n).await;
+    }
+    let mut fresh = Replica::watch(&backend, Revision::ZERO);
+    fresh.until(last).await;
+    fresh.assert_parents_first();
+}
+
 /// The largest records there can be, and a change of many.
 pub async fn large_values_come_back_whole(store: impl Store) {
     let backend = store.open().await;
@@ -328,17 +409,7 @@ pub async fn many_records_are_told_parents_first(store: impl Store) {
     let mut fresh = Replica::watch(&backend, Revision::ZERO);
     fresh.until(last).await;
     assert_eq!(fresh.records.len(), 20 + 200 + 5000);
-    for (position, key) in fresh.order.iter().enumerate() {
-        let parent = match key {
-            Key::Service(namespace, _) => Key::Namespace(*namespace),
-            Key::Instance(service, _) => {
-                let of = |key: &&Key| matches!(key, Key::Service(_, id) if id == service);
-                fresh.order[..position].iter().find(of).expect("a service before its instances").clone()
-            }
-            _ => continue,
-        };
-        assert!(fresh.order[..position].contains(&parent), "{key} before {parent}");
-    }
+    fresh.assert_parents_first();
 }
 
 /// Each of many increments counts, since each expects what it read.
@@ -379,7 +450,7 @@ pub async fn concurrent_writers_do_not_overwrite_each_other(store: impl Store) {
     assert_eq!(fresh.records[&counter(0).key()].1, counter(8 * 25));
 }
 
-/// Every change has a revision of its own.
+/// Every change is made, and of one after another the later has the greater revision.
 pub async fn concurrent_commits_all_count(store: impl Store) {
     let backend = store.open().await;
     let writers: Vec<_> = (0..16)
@@ -390,7 +461,7 @@ pub async fn concurrent_commits_all_count(store: impl Store) {
                 for n in 0..50 {
                     made.push(put(&backend, namespace(writer * 50 + n)).await);
                 }
-                assert!(made.is_sorted());
+                assert!(made.is_sorted_by(|one, next| one < next));
                 made
             })
         })
@@ -399,11 +470,10 @@ pub async fn concurrent_commits_all_count(store: impl Store) {
     for writer in writers {
         made.extend(writer.await.unwrap());
     }
-    made.sort_unstable();
-    made.dedup();
     assert_eq!(made.len(), 800);
+    let last = made.into_iter().max().unwrap();
     let mut fresh = Replica::watch(&backend, Revision::ZERO);
-    fresh.until(made[799]).await;
+    fresh.until(last).await;
     assert_eq!(fresh.records.len(), 800);
 }
 
@@ -433,6 +503,25 @@ impl Replica {
 
     fn stop(&mut self) {
         self.events = None;
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.records.keys()
+    }
+
+    /// What was told at first can be taken in as it came.
+    fn assert_parents_first(&self) {
+        for (position, key) in self.order.iter().enumerate() {
+            let parent = match key {
+                Key::Service(namespace, _) => Key::Namespace(*namespace),
+                Key::Instance(service, _) => {
+                    let of = |key: &&Key| matches!(key, Key::Service(_, id) if id == service);
+                    self.order[..position].iter().find(of).expect("a service before its instances").clone()
+                }
+                _ => continue,
+            };
+            assert!(self.order[..position].contains(&parent), "{key} before {parent}");
+        }
     }
 
     /// Takes in what is told until `revision` is.

@@ -6,10 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use cartonym_wire::{Name, NameBuf, Ttl, Type};
-use cartonym_zone::{Policy, RecordTable, RrSet, Snapshot, Zone, ZoneEdit};
+use cartonym_zone::{Built, EditError, Policy, RecordTable, RrSet, Snapshot, Zone, ZoneBuilder};
 
 use crate::model::{Model, NamespaceEntry, ServiceEntry, Touched};
 use crate::service::{DnsConfig, RecordType, RoutingPolicy};
@@ -93,24 +94,55 @@ impl Dns {
         if namespaces.is_empty() {
             return snapshot.without(&origin_name);
         }
-        let hasher = self.table.hasher();
-        let there = snapshot.zone(&origin_name);
-        let edit =
-            there.map_or_else(|| Zone::new(&origin_name, hasher).edit(hasher), |zone| zone.edit(hasher));
-        let mut writer = Writer { edit, origin: &origin_name, options: &self.options };
+        let Some(there) = snapshot.zone(&origin_name) else {
+            return snapshot.with(Arc::new(self.whole_zone(model, &namespaces, &origin_name)));
+        };
+        let mut edit = there.edit(self.table.hasher());
+        let mut writer = Writer::new(&self.options, &origin_name, |owner, set| edit.put(owner, set));
         writer.apex(&namespaces, model.revision());
-        if there.is_some() {
-            for (service, names) in change {
-                writer.service(model, &namespaces, service, names);
-            }
-        } else {
-            let all = NameChange { all_instances: true, ..NameChange::default() };
-            for service in services_of(model, &namespaces) {
-                writer.service(model, &namespaces, &service, &all);
-            }
+        for (service, names) in change {
+            writer.service(model, &namespaces, service, names);
         }
-        snapshot.with(Arc::new(writer.edit.finish()))
+        snapshot.with(Arc::new(edit.finish()))
     }
+
+    /// The zone of all that its namespaces hold; the processors share the services among them.
+    fn whole_zone(&self, model: &Model, namespaces: &[&NamespaceEntry], origin: &Name) -> Zone {
+        let hasher = self.table.hasher();
+        let all = NameChange { all_instances: true, ..NameChange::default() };
+        let services: Vec<String> = services_of(model, namespaces).into_iter().collect();
+        let parts = in_parts(&services, |services| {
+            let mut part = ZoneBuilder::new(origin, hasher);
+            let mut writer = Writer::new(&self.options, origin, |owner, set| part.put(owner, set));
+            for service in services {
+                writer.service(model, namespaces, service, &all);
+            }
+            part
+        });
+        let mut zone = ZoneBuilder::new(origin, hasher);
+        Writer::new(&self.options, origin, |owner, set| zone.put(owner, set))
+            .apex(namespaces, model.revision());
+        parts.into_iter().for_each(|part| zone.join(part));
+        let Built { zone, too_large, .. } = zone.finish();
+        for owner in too_large {
+            tracing::warn!(%owner, "DNS answers a part of the addresses only: they do not fit into a message");
+        }
+        zone
+    }
+}
+
+/// What `work` makes of the items, a part of them on each processor where they are many.
+fn in_parts<T: Sync, R: Send>(items: &[T], work: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    if items.len() < WORTH_SHARING || processors == 1 {
+        return vec![work(items)];
+    }
+    std::thread::scope(|scope| {
+        let parts = items.chunks(items.len().div_ceil(processors));
+        let threads: Vec<_> = parts.map(|part| scope.spawn(|| work(part))).collect();
+        let results = threads.into_iter().map(|thread| thread.join());
+        results.map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
 }
 
 /// What was touched, by zone and name.
@@ -138,13 +170,18 @@ fn changes<'a>(model: &Model, touched: &'a Touched) -> BTreeMap<String, ZoneChan
 }
 
 /// Writes names of one zone.
-struct Writer<'a> {
-    edit: ZoneEdit,
-    origin: &'a Name,
+struct Writer<'a, P> {
     options: &'a DnsOptions,
+    origin: &'a Name,
+    /// Where each set goes; one without records says that there are none.
+    put: P,
 }
 
-impl Writer<'_> {
+impl<P: FnMut(&Name, &RrSet) -> Result<(), EditError>> Writer<'_, P> {
+    fn new<'a>(options: &'a DnsOptions, origin: &'a Name, put: P) -> Writer<'a, P> {
+        Writer { options, origin, put }
+    }
+
     /// The zone's SOA and NS: the serial rises with every revision that changes the zone.
     fn apex(&mut self, namespaces: &[&NamespaceEntry], revision: Revision) {
         let given = namespaces.iter().filter_map(|entry| entry.namespace.soa_ttl).min();
@@ -173,7 +210,11 @@ impl Writer<'_> {
         // With a thousand instances most of the cost is to fetch them from memory: a loop that does no more than to count
         // fetches several at a time.
         let is_fit = |entry: &ServiceEntry, there: &Instance| there.is_fit(&entry.service.health);
-        let unfit = instances_of(&entries).filter(|(entry, there)| !is_fit(entry, there)).count();
+        // Who drains is no answer, not even where there is none: it was deregistered.
+        let is_unfit = |entry: &ServiceEntry, there: &Instance| {
+            !is_fit(entry, there) && there.draining_until().is_none()
+        };
+        let unfit = instances_of(&entries).filter(|(entry, there)| is_unfit(entry, there)).count();
         for (entry, there) in instances_of(&entries) {
             if is_fit(entry, there) {
                 for (kind, set) in &mut sets {
@@ -191,7 +232,7 @@ impl Writer<'_> {
         for (kind, set) in &mut sets {
             // Nobody fit means that the check is wrong at least as often as that everything is down.
             if set.is_empty() && unfit > 0 {
-                for (entry, there) in instances_of(&entries) {
+                for (entry, there) in instances_of(&entries).filter(|(entry, there)| is_unfit(entry, there)) {
                     push(set, &owner, *kind, entry, there, &mut rdata);
                 }
             }
@@ -268,7 +309,7 @@ impl Writer<'_> {
 
     fn put(&mut self, owner: &Name, set: &RrSet) {
         // Names were checked when they were registered; a set that fits no message is not to be had by DNS at all.
-        match self.edit.put(owner, set) {
+        match (self.put)(owner, set) {
             Ok(()) => {}
             Err(error) => {
                 tracing::warn!(%owner, rtype = %set.rtype(), records = set.len(), %error, "not answered by DNS");
@@ -416,6 +457,8 @@ impl Default for DnsOptions {
 }
 
 const KINDS: [RecordType; 4] = [RecordType::A, RecordType::Aaaa, RecordType::Srv, RecordType::Cname];
+/// Services from which on it takes longer to write them down than to start threads.
+const WORTH_SHARING: usize = 1000;
 /// As many as a set can count; an answer has at most a thousand of them.
 const MAX_RECORDS: usize = u16::MAX as usize;
 const SRV_PRIORITY: u16 = 1;

@@ -23,8 +23,21 @@ pub struct Instance {
     created: Timestamp,
     #[serde(skip_serializing_if = "Health::is_unset")]
     health: Health,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rare: Option<Box<Rare>>,
     #[serde(skip_serializing)]
     parsed: Parsed,
+}
+
+/// What few instances have at a time, out of the way of the many.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Rare {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    draining_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keeper: Option<Box<str>>,
 }
 
 /// What is known of an instance's health.
@@ -76,9 +89,9 @@ pub enum InvalidInstance {
     /// An attribute that the service needs.
     #[error("the service needs the attribute {0}")]
     Missing(&'static str),
-    /// An attribute whose value is not what its key says.
-    #[error("the value of attribute {0} is not one")]
-    Value(&'static str),
+    /// An attribute whose value, which is named too, is not what its key says.
+    #[error("the value of attribute {0}, {1:?}, is not {form}", form = form(.0))]
+    Value(&'static str, String),
     /// A name that the DNS cannot hold, in this attribute.
     #[error("the value of attribute {0} is not a DNS name")]
     Name(&'static str, #[source] NameError),
@@ -116,9 +129,7 @@ impl Instance {
         service: &Service,
         namespace: &Namespace,
     ) -> Result<Self, InvalidInstance> {
-        if let Some(chars) = creator_request_id.map(|id| id.chars().count()).filter(|chars| *chars > 64) {
-            return Err(InvalidInstance::RequestId(chars));
-        }
+        check_request(creator_request_id)?;
         let parsed = Parsed::of(&attributes)?;
         check_fits(&id, &attributes, &parsed, service, namespace)?;
         let verdict = match (&service.health, attributes.get(key::INIT_HEALTH)) {
@@ -133,14 +144,28 @@ impl Instance {
             creator_request_id: creator_request_id.map(Box::from),
             created,
             health,
+            rare: None,
             parsed,
         })
     }
 
-    /// The same instance, with another verdict on its health.
+    /// The same instance, with another verdict on its health, and why.
     #[must_use]
-    pub fn with_health(&self, verdict: Verdict, since: Timestamp) -> Self {
-        Self { health: Health { verdict, since }, ..self.clone() }
+    pub fn with_health(&self, verdict: Verdict, since: Timestamp, reason: Option<&str>) -> Self {
+        let rare = self.with_rare(|rare| rare.reason = reason.map(cut_reason));
+        Self { health: Health { verdict, since }, rare, ..self.clone() }
+    }
+
+    /// The same instance, deregistered and there until then.
+    #[must_use]
+    pub(crate) fn draining(&self, until: Timestamp) -> Self {
+        Self { rare: self.with_rare(|rare| rare.draining_until = Some(until)), ..self.clone() }
+    }
+
+    /// The same instance, heard by that node.
+    #[must_use]
+    pub(crate) fn kept_by(&self, node: &str) -> Self {
+        Self { rare: self.with_rare(|rare| rare.keeper = Some(node.into())), ..self.clone() }
     }
 
     /// Its identifier.
@@ -166,6 +191,16 @@ impl Instance {
     /// What is known of its health.
     pub fn health(&self) -> Health {
         self.health
+    }
+
+    /// Why its health is what it is, where somebody said so.
+    pub fn reason(&self) -> Option<&str> {
+        self.rare.as_ref()?.reason.as_deref()
+    }
+
+    /// Which of the nodes over one backend hears who speaks for it, where it lasts no longer without.
+    pub fn keeper(&self) -> Option<&str> {
+        self.rare.as_ref()?.keeper.as_deref()
     }
 
     /// Its IPv4 address.
@@ -194,6 +229,16 @@ impl Instance {
         number::<u32>(seconds).map(|seconds| Duration::from_secs(seconds.into()))
     }
 
+    /// How long it drains at least when it is deregistered, where it says so.
+    pub fn drain(&self) -> Option<Duration> {
+        parse_drain(self.parsed.has_drain.then(|| self.attributes.get(key::DRAIN))??)
+    }
+
+    /// Until when it drains: it was deregistered, and is there for those only who know it still.
+    pub fn draining_until(&self) -> Option<Timestamp> {
+        self.rare.as_ref()?.draining_until
+    }
+
     /// The name that its CNAME record points to, with or without the last dot.
     pub fn cname(&self) -> Option<&str> {
         self.parsed.has_cname.then(|| self.attributes.get(key::CNAME))?
@@ -207,6 +252,8 @@ impl Instance {
     /// Its health as the API tells it, in a service checked so.
     pub fn status(&self, check: &HealthCheck) -> HealthStatus {
         match (check, self.health.verdict) {
+            // Nobody is to begin with it, whatever it may still do.
+            _ if self.draining_until().is_some() => HealthStatus::Unhealthy,
             (HealthCheck::None, _) => HealthStatus::Unknown,
             (_, Verdict::Unhealthy) => HealthStatus::Unhealthy,
             // Until there is a result, a checked instance counts as healthy.
@@ -218,28 +265,50 @@ impl Instance {
     pub fn is_fit(&self, check: &HealthCheck) -> bool {
         self.status(check) != HealthStatus::Unhealthy
     }
+
+    const MAX_REASON_CHARS: usize = 200;
+
+    fn with_rare(&self, change: impl FnOnce(&mut Rare)) -> Option<Box<Rare>> {
+        let mut rare = self.rare.as_deref().cloned().unwrap_or_default();
+        change(&mut rare);
+        (rare != Rare::default()).then(|| Box::new(rare))
+    }
 }
 
 /// The packed form, which a store that is read at every start keeps: JSON takes ten times as long to read.
 ///
 /// ```text
 /// created      8 octets, big-endian
-/// verdict      1 octet: 0 unset, 1 healthy, 2 unhealthy
+/// verdict      1 octet: 0 unset, 1 healthy, 2 unhealthy; with 16 added where it drains, 32 where there is a reason
 /// since        8 octets, big-endian
+/// until        8 octets, big-endian, where it drains
+/// reason       2 octets of length, big-endian; then its text
 /// request id   2 octets of length, big-endian, all ones for none; then its text
 /// attributes   the rest: their packed text
 /// ```
+///
+/// The keeper is left out: a store that is packed has one node.
 impl Instance {
     const NO_REQUEST: u16 = u16::MAX;
+    const DRAINS: u8 = 16;
+    const HAS_REASON: u8 = 32;
 
     pub(crate) fn pack(&self, packed: &mut Vec<u8>) {
         packed.extend(self.created.as_millis().to_be_bytes());
-        packed.push(match self.health.verdict {
+        let verdict = match self.health.verdict {
             Verdict::Unset => 0,
             Verdict::Healthy => 1,
             Verdict::Unhealthy => 2,
-        });
+        };
+        let (until, reason) = (self.draining_until(), self.reason());
+        packed.push(verdict | until.map_or(0, |_| Self::DRAINS) | reason.map_or(0, |_| Self::HAS_REASON));
         packed.extend(self.health.since.as_millis().to_be_bytes());
+        packed.extend(until.into_iter().flat_map(|until| until.as_millis().to_be_bytes()));
+        if let Some(reason) = reason {
+            // At most 200 characters were let in.
+            packed.extend((reason.len() as u16).to_be_bytes());
+            packed.extend(reason.as_bytes());
+        }
         // At most 64 characters were let in.
         let request = self.creator_request_id.as_deref();
         let len = request.map_or(Self::NO_REQUEST, |id| id.len() as u16);
@@ -250,11 +319,12 @@ impl Instance {
 
     /// Gives the id back where `packed` is not an instance.
     pub(crate) fn unpack(id: InstanceId, packed: &[u8]) -> Result<Self, InstanceId> {
-        let Some(Unpacked { attributes, creator_request_id, created, health, parsed }) = Unpacked::of(packed)
+        let Some(Unpacked { attributes, creator_request_id, created, health, rare, parsed }) =
+            Unpacked::of(packed)
         else {
             return Err(id);
         };
-        Ok(Self { id, attributes, creator_request_id, created, health, parsed })
+        Ok(Self { id, attributes, creator_request_id, created, health, rare, parsed })
     }
 }
 
@@ -264,6 +334,7 @@ struct Unpacked {
     creator_request_id: Option<Box<str>>,
     created: Timestamp,
     health: Health,
+    rare: Option<Box<Rare>>,
     parsed: Parsed,
 }
 
@@ -271,15 +342,28 @@ impl Unpacked {
     fn of(packed: &[u8]) -> Option<Self> {
         let (created, rest) = packed.split_first_chunk()?;
         let ([verdict], rest) = rest.split_first_chunk()?;
-        let (since, rest) = rest.split_first_chunk()?;
+        let (since, mut rest) = rest.split_first_chunk()?;
+        let timestamp = |octets: &[u8; 8]| Timestamp::from_millis(u64::from_be_bytes(*octets));
+        let mut rare = Rare::default();
+        if verdict & Instance::DRAINS != 0 {
+            let (until, after) = rest.split_first_chunk()?;
+            rest = after;
+            rare.draining_until = Some(timestamp(until));
+        }
+        if verdict & Instance::HAS_REASON != 0 {
+            let (len, after) = rest.split_first_chunk()?;
+            let (reason, after) = after.split_at_checked(u16::from_be_bytes(*len).into())?;
+            rest = after;
+            rare.reason = Some(std::str::from_utf8(reason).ok()?.into());
+        }
+        let rare = (rare != Rare::default()).then(|| Box::new(rare));
         let (len, rest) = rest.split_first_chunk()?;
-        let verdict = match verdict {
+        let verdict = match verdict & !(Instance::DRAINS | Instance::HAS_REASON) {
             0 => Verdict::Unset,
             1 => Verdict::Healthy,
             2 => Verdict::Unhealthy,
             _ => return None,
         };
-        let timestamp = |octets: &[u8; 8]| Timestamp::from_millis(u64::from_be_bytes(*octets));
         let (creator_request_id, rest) = match u16::from_be_bytes(*len) {
             Instance::NO_REQUEST => (None, rest),
             len => {
@@ -290,7 +374,7 @@ impl Unpacked {
         let attributes = Attributes::from_packed(std::str::from_utf8(rest).ok()?)?;
         let parsed = Parsed::of(&attributes).ok()?;
         let health = Health { verdict, since: timestamp(since) };
-        Some(Self { attributes, creator_request_id, created: timestamp(created), health, parsed })
+        Some(Self { attributes, creator_request_id, created: timestamp(created), health, rare, parsed })
     }
 }
 
@@ -310,17 +394,24 @@ struct Parts {
     created: Timestamp,
     #[serde(default)]
     health: Health,
+    #[serde(default)]
+    rare: Option<Box<Rare>>,
 }
 
 impl TryFrom<Parts> for Instance {
     type Error = InvalidInstance;
 
     // What the service needs is not asked again: it was when the instance was made, and records of a type whose
-    // attribute is missing are simply not there.
+    // attribute is missing are simply not there. But text may be anybody's, and the packed form has bounds for it.
     fn try_from(parts: Parts) -> Result<Self, InvalidInstance> {
         let parsed = Parsed::of(&parts.attributes)?;
-        let Parts { id, attributes, creator_request_id, created, health } = parts;
-        Ok(Self { id, attributes, creator_request_id, created, health, parsed })
+        let Parts { id, attributes, creator_request_id, created, health, mut rare } = parts;
+        check_request(creator_request_id.as_deref())?;
+        if let Some(rare) = &mut rare {
+            rare.reason = rare.reason.as_deref().map(cut_reason);
+        }
+        let rare = rare.filter(|rare| **rare != Rare::default());
+        Ok(Self { id, attributes, creator_request_id, created, health, rare, parsed })
     }
 }
 
@@ -335,6 +426,7 @@ struct Parsed {
     has_cname: bool,
     has_alias: bool,
     has_ttl: bool,
+    has_drain: bool,
 }
 
 impl Parsed {
@@ -342,18 +434,15 @@ impl Parsed {
 
     fn of(attributes: &Attributes) -> Result<Self, InvalidInstance> {
         let (ipv4, ipv6, port, weight) = (None, None, None, Self::DEFAULT_WEIGHT);
-        let mut parsed =
-            Self { ipv4, ipv6, port, weight, has_cname: false, has_alias: false, has_ttl: false };
+        let (has_cname, has_alias, has_ttl, has_drain) = (false, false, false, false);
+        let wrong = |key, value: &str| InvalidInstance::Value(key, value.to_owned());
+        let mut parsed = Self { ipv4, ipv6, port, weight, has_cname, has_alias, has_ttl, has_drain };
         for (name, value) in attributes.iter() {
             match name {
-                key::IPV4 => {
-                    parsed.ipv4 = Some(value.parse().map_err(|_| InvalidInstance::Value(key::IPV4))?)
-                }
-                key::IPV6 => {
-                    parsed.ipv6 = Some(value.parse().map_err(|_| InvalidInstance::Value(key::IPV6))?)
-                }
-                key::PORT => parsed.port = Some(number(value).ok_or(InvalidInstance::Value(key::PORT))?),
-                key::WEIGHT => parsed.weight = number(value).ok_or(InvalidInstance::Value(key::WEIGHT))?,
+                key::IPV4 => parsed.ipv4 = Some(value.parse().map_err(|_| wrong(key::IPV4, value))?),
+                key::IPV6 => parsed.ipv6 = Some(value.parse().map_err(|_| wrong(key::IPV6, value))?),
+                key::PORT => parsed.port = Some(number(value).ok_or_else(|| wrong(key::PORT, value))?),
+                key::WEIGHT => parsed.weight = number(value).ok_or_else(|| wrong(key::WEIGHT, value))?,
                 key::CNAME => {
                     check_name(key::CNAME, value)?;
                     parsed.has_cname = true;
@@ -363,17 +452,45 @@ impl Parsed {
                     parsed.has_alias = true;
                 }
                 key::TTL => {
-                    number::<u32>(value).ok_or(InvalidInstance::Value(key::TTL))?;
+                    number::<u32>(value).ok_or_else(|| wrong(key::TTL, value))?;
                     parsed.has_ttl = true;
                 }
+                key::DRAIN => {
+                    parse_drain(value).ok_or_else(|| wrong(key::DRAIN, value))?;
+                    parsed.has_drain = true;
+                }
                 key::INIT_HEALTH if !matches!(value, "HEALTHY" | "UNHEALTHY") => {
-                    return Err(InvalidInstance::Value(key::INIT_HEALTH));
+                    return Err(wrong(key::INIT_HEALTH, value));
                 }
                 _ => {}
             }
         }
         Ok(parsed)
     }
+}
+
+/// What the value of an attribute is, where it is right.
+fn form(key: &str) -> &'static str {
+    match key {
+        key::IPV4 => "an IPv4 address, such as 192.0.2.1",
+        key::IPV6 => "an IPv6 address, such as 2001:db8::1",
+        key::PORT => "a port, 1 to 65535",
+        key::WEIGHT => "a weight, 1 to 255",
+        key::INIT_HEALTH => "HEALTHY or UNHEALTHY",
+        key::DRAIN => "a number of seconds",
+        _ => "a number of seconds above zero",
+    }
+}
+
+fn check_request(id: Option<&str>) -> Result<(), InvalidInstance> {
+    match id.map_or(0, |id| id.chars().count()) {
+        0..=64 => Ok(()),
+        chars => Err(InvalidInstance::RequestId(chars)),
+    }
+}
+
+fn cut_reason(reason: &str) -> Box<str> {
+    reason.chars().take(Instance::MAX_REASON_CHARS).collect()
 }
 
 fn check_name(key: &'static str, value: &str) -> Result<(), InvalidInstance> {
@@ -384,6 +501,12 @@ fn check_name(key: &'static str, value: &str) -> Result<(), InvalidInstance> {
 fn number<N: std::str::FromStr + Default + PartialEq>(text: &str) -> Option<N> {
     let digits = text.bytes().all(|c| c.is_ascii_digit());
     text.parse().ok().filter(|n| digits && *n != N::default())
+}
+
+/// How long to drain at least: a number of seconds, which may be zero.
+pub(crate) fn parse_drain(text: &str) -> Option<Duration> {
+    let seconds = if text == "0" { 0 } else { number::<u32>(text)? };
+    Some(Duration::from_secs(seconds.into()))
 }
 
 fn check_fits(

@@ -11,12 +11,15 @@ pub use change::{
 };
 pub use changes::Changes;
 pub use dns::DnsOptions;
+pub use dump::{Export, Import, ImportError, Imported, LineError};
 pub use history::{History, Snapshot};
 pub use ids::{InstanceId, InvalidId, NamespaceId, OperationId, ServiceId};
 pub use instance::{Health, HealthStatus, Instance, InvalidInstance, Verdict};
 pub use instances::{InstanceEntry, Instances};
 pub use last_seen::LastSeen;
+pub use members::Members;
 pub use memory::MemoryBackend;
+pub use mirror::Mirror;
 pub use model::{Model, NamespaceEntry, OperationEntry, ServiceEntry, Touched, TouchedService};
 pub use names::NameError;
 pub use namespace::{InvalidNamespace, InvalidTags, Namespace, NamespaceKind, Tags};
@@ -28,7 +31,7 @@ pub use registry::{
     TagError, UpdateHealthError, UpdateNamespaceError, UpdateServiceError, WriteError,
 };
 pub use service::{
-    DnsConfig, DnsRecord, HealthCheck, HealthCheckConfig, HealthCheckType, InvalidService,
+    DRAIN, DnsConfig, DnsRecord, HealthCheck, HealthCheckConfig, HealthCheckType, InvalidService,
     InvalidServiceAttributes, MAX_ANSWERS, RecordType, RoutingPolicy, Service, ServiceType,
 };
 pub use timestamp::Timestamp;
@@ -40,12 +43,15 @@ mod changes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod dns;
+mod dump;
 mod history;
 mod ids;
 mod instance;
 mod instances;
 mod last_seen;
+mod members;
 mod memory;
+mod mirror;
 mod model;
 mod names;
 mod namespace;

@@ -148,6 +148,11 @@ impl Model {
         self.namespaces.range((Excluded(id), Unbounded)).map(|(_, entry)| entry)
     }
 
+    /// Which namespace discovery finds by `name`, whether it is there or not.
+    pub(crate) fn http_name(&self, name: &str) -> Option<NamespaceId> {
+        self.http_names.get(name).copied()
+    }
+
     /// The names that discovery finds namespaces by.
     pub(crate) fn http_names(&self) -> impl Iterator<Item = (&str, NamespaceId)> {
         self.http_names.iter().map(|(name, id)| (name.as_str(), *id))

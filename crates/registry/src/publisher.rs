@@ -1,10 +1,14 @@
 //! The one writer of the model and of DNS's table.
 
+use std::any::Any;
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures_util::{FutureExt, StreamExt, stream::BoxStream};
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt, StreamExt};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
@@ -26,6 +30,8 @@ pub(crate) struct Published {
     pub(crate) away: Mutex<Option<Timestamp>>,
     /// Whether what the backend holds was refused: then nothing is to be written to it.
     pub(crate) refused: AtomicBool,
+    /// Whether the publisher has panicked, and has not read everything since.
+    pub(crate) panicked: AtomicBool,
 }
 
 impl Published {
@@ -48,6 +54,15 @@ pub(crate) struct Publisher {
     last_seen: Option<LastSeen>,
 }
 
+/// Which registry that was last seen is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The one whose backend is away.
+    Ours,
+    /// Any: the backend is empty, and where it is read from may be what is wrong.
+    Anybodys,
+}
+
 /// The most events that are taken in before they are published: what bounds the wait of a change among many.
 const BATCH: usize = 1024;
 
@@ -56,6 +71,9 @@ const RETRY: Duration = Duration::from_millis(200);
 
 /// How long a start waits for the backend before what was last seen is served.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The wait before all is read anew after a panic, which may come again.
+const PANICKED: Duration = Duration::from_secs(2);
 
 /// The wait before a backend whose records were refused is asked again.
 const REFUSED: Duration = Duration::from_secs(2);
@@ -71,6 +89,7 @@ impl Publisher {
             followers: Followers::default(),
             away: Mutex::new(None),
             refused: AtomicBool::new(false),
+            panicked: AtomicBool::new(false),
         };
         let events = backend.watch(Revision::ZERO);
         let published = Arc::new(published);
@@ -96,17 +115,17 @@ impl Publisher {
         match tokio::time::timeout(PATIENCE, self.load_all()).await {
             Ok(Ok(())) => {
                 let is_empty = self.published.model.read().namespaces().len() == 0;
-                if is_empty && self.is_guarded() && self.load_last_seen().await {
+                if is_empty && self.is_guarded() && self.load_last_seen(Whose::Anybodys).await {
                     self.refuse();
                     self.watch_anew();
                 }
                 Ok(())
             }
-            Ok(Err(error)) => match self.load_last_seen().await {
+            Ok(Err(error)) => match self.load_last_seen(Whose::Ours).await {
                 true => Ok(()),
                 false => Err(error),
             },
-            Err(_) => match self.load_last_seen().await {
+            Err(_) => match self.load_last_seen(Whose::Ours).await {
                 true => Ok(()),
                 false => self.load_all().await,
             },
@@ -126,10 +145,11 @@ impl Publisher {
     }
 
     /// Publishes the registry as it was last seen, if it was.
-    async fn load_last_seen(&mut self) -> bool {
-        let Some(LastSeen { path, .. }) = self.last_seen.clone() else { return false };
+    async fn load_last_seen(&mut self, whose: Whose) -> bool {
+        let Some(LastSeen { path, source, .. }) = self.last_seen.clone() else { return false };
         let shown = path.display().to_string();
-        match tokio::task::spawn_blocking(move || last_seen::read(&path)).await {
+        let source = Some(source).filter(|_| whose == Whose::Ours);
+        match tokio::task::spawn_blocking(move || last_seen::read(&path, source.as_deref())).await {
             Ok(Ok(Some(model))) if model.namespaces().len() > 0 => {
                 let revision = model.revision();
                 tracing::warn!(path = shown, %revision, "serving what was last seen, not what the store says");
@@ -147,8 +167,19 @@ impl Publisher {
         }
     }
 
-    /// Publishes each change, until it is dropped.
+    /// Publishes each change, until it is dropped. After a panic, whosever defect that is, everything is read anew.
     pub(crate) async fn run(mut self) {
+        loop {
+            let Err(panic) = AssertUnwindSafe(self.follow()).catch_unwind().await;
+            self.has_panicked(&*panic);
+        }
+    }
+
+    async fn follow(&mut self) -> Infallible {
+        if self.published.panicked.load(Ordering::Relaxed) {
+            tokio::time::sleep(PANICKED).await;
+            self.watch_anew();
+        }
         loop {
             let first = self.events.next().await;
             let taken = self.take_ready(first);
@@ -177,8 +208,26 @@ impl Publisher {
         Ok(())
     }
 
+    /// What is published stays, and may be half of a change in the model: nothing is decided by it.
+    fn has_panicked(&mut self, panic: &(dyn Any + Send)) {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let reason = text.or_else(|| panic.downcast_ref().copied()).unwrap_or("it did not say why");
+        tracing::error!(
+            reason,
+            "the publisher of a registry panicked: what DNS answers grows old, and changes are refused, until all is read anew"
+        );
+        self.published.panicked.store(true, Ordering::Relaxed);
+        self.published.away.lock().get_or_insert_with(self.clock);
+        (self.loading, self.touched) = (None, Touched::default());
+        // What has panicked is not asked again.
+        self.events = stream::pending().boxed();
+    }
+
     fn is_back(&self) {
-        if let Some(since) = self.published.away.lock().take() {
+        let since = self.published.away.lock().take();
+        if self.published.panicked.swap(false, Ordering::Relaxed) {
+            tracing::info!("the publisher of a registry has read all anew, and goes on");
+        } else if let Some(since) = since {
             tracing::info!(since = since.as_millis(), "the registry's store is back");
         }
     }
@@ -195,6 +244,9 @@ impl Publisher {
     async fn watch_again(&mut self) {
         tokio::time::sleep(RETRY).await;
         self.loading = None;
+        if self.published.panicked.load(Ordering::Relaxed) {
+            return self.watch_anew();
+        }
         let from = self.published.model.read().revision();
         if let Some(backend) = self.backend.upgrade() {
             self.events = backend.watch(from);
@@ -258,6 +310,10 @@ impl Publisher {
     /// Makes DNS answer what the model holds, and only then says so.
     fn publish(&mut self) {
         let touched = std::mem::take(&mut self.touched);
+        if self.published.panicked.load(Ordering::Relaxed) && !touched.all {
+            // The model's revision may be that of a change of which DNS has nothing.
+            return;
+        }
         let model = self.published.model.read();
         self.dns.publish(&model, &touched);
         let revision = model.revision();

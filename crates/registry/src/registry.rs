@@ -4,10 +4,11 @@ use std::collections::{HashMap, hash_map::RandomState};
 use std::error::Error;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_util::stream::BoxStream;
 use parking_lot::{Mutex, RwLockReadGuard};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -17,9 +18,9 @@ use crate::last_seen::{self, LastSeen};
 use crate::operation::Request;
 use crate::publisher::{Published, Publisher};
 use crate::{
-    Backend, BackendError, Change, Changes, CommitError, DnsOptions, Edit, Key, MemoryBackend, Model,
-    Operation, OperationId, OperationKind, OperationStatus, OperationView, Outcome, Record, RecordTable,
-    Revision, Targets, Timestamp,
+    Backend, BackendError, Change, Changes, CommitError, DnsOptions, Edit, Key, Members, MemoryBackend,
+    Model, Operation, OperationId, OperationKind, OperationStatus, OperationView, Outcome, Record,
+    RecordTable, Revision, Targets, Timestamp,
 };
 
 pub use self::attributes::ServiceAttributesError;
@@ -35,6 +36,7 @@ pub use self::tags::{Resource, TagError};
 
 mod attributes;
 mod by_name;
+mod draining;
 mod instances;
 mod namespaces;
 mod services;
@@ -101,6 +103,8 @@ struct Shared {
     options: Options,
     published: Arc<Published>,
     publisher: AbortHandle,
+    /// Set when there is what it keeps no hold of.
+    drainer: OnceLock<AbortHandle>,
     /// Guards operations that were committed and not published in time: few, and only while the publisher is behind.
     submitted: Mutex<HashMap<OperationId, Operation>>,
     /// Guards the last operation that a change has already removed for want of room.
@@ -165,9 +169,27 @@ impl Registry {
         self.0.published.followers.follow()
     }
 
+    /// Has this node live among those over one backend, for as long as the stream is held; see [`Backend::join`].
+    pub fn join(&self) -> Option<BoxStream<'static, Members>> {
+        self.0.backend.join()
+    }
+
     /// Since when the backend has been away, if it is: what is read is as old as that.
     pub fn away_since(&self) -> Option<Timestamp> {
         *self.0.published.away.lock()
+    }
+
+    /// Whether the publisher has panicked: what is read and answered may be old, and changes are refused.
+    ///
+    /// It begins anew by itself; a panic that comes each time keeps this true for most of the time.
+    pub fn has_panicked(&self) -> bool {
+        self.0.published.panicked.load(Ordering::Relaxed)
+    }
+
+    /// Asks whether it has not, without holding the registry, for who tells whether its answers are to be trusted.
+    pub fn goes_on(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let published = Arc::downgrade(&self.0.published);
+        move || published.upgrade().is_none_or(|published| !published.panicked.load(Ordering::Relaxed))
     }
 
     /// The operation called `id`, and how far it is.
@@ -190,9 +212,14 @@ impl Registry {
         if let Some(kept) = options.last_seen.clone() {
             tokio::spawn(last_seen::keep(kept, Arc::downgrade(&published)));
         }
+        let changes = published.followers.follow();
         let publisher = tokio::spawn(publisher.run()).abort_handle();
-        let submitted = Mutex::default();
-        Self(Arc::new(Shared { backend, options, published, publisher, submitted, pruned: Mutex::new(None) }))
+        let (drainer, submitted, pruned) = (OnceLock::new(), Mutex::default(), Mutex::new(None));
+        let shared = Arc::new(Shared { backend, options, published, publisher, drainer, submitted, pruned });
+        let (published, clock) = (Arc::clone(&shared.published), shared.options.clock);
+        let drainer = draining::remove_drained(Arc::downgrade(&shared), published, clock, changes);
+        shared.drainer.get_or_init(|| tokio::spawn(drainer).abort_handle());
+        Self(shared)
     }
 }
 
@@ -214,6 +241,11 @@ impl Registry {
             return Err(WriteError::Unavailable("what the store holds is not known".into()).into());
         }
         for _ in 0..ATTEMPTS {
+            if self.has_panicked() {
+                return Err(
+                    WriteError::Unavailable("its publisher has panicked; the log says why".into()).into()
+                );
+            }
             let (planned, revision) = {
                 let model = self.model();
                 (plan(&model)?, model.revision())
@@ -243,6 +275,19 @@ impl Registry {
             }
         }
         Err(WriteError::Contended.into())
+    }
+
+    /// Makes a change of what is put, if anything is; how many records that is.
+    pub(crate) async fn put<E: From<WriteError>>(
+        &self,
+        plan: impl Fn(&Model) -> Result<Change, E>,
+    ) -> Result<usize, E> {
+        self.change(|model| {
+            let change = plan(model)?;
+            let puts = change.edits.len();
+            Ok(if puts == 0 { Plan::Done(0) } else { Plan::Commit(change, puts) })
+        })
+        .await
     }
 
     /// Whether nothing is to be written: the store was found empty, or may be when it is back.
@@ -323,6 +368,7 @@ impl Default for Options {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.publisher.abort();
+        self.drainer.get().inspect(|drainer| drainer.abort());
     }
 }
 

@@ -1,12 +1,14 @@
 //! Services: what instances are instances of, and how DNS tells of them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::instance::parse_drain;
 use crate::names::NameError;
 use crate::namespace::InvalidTags;
-use crate::{NamespaceId, ServiceId, Tags, Timestamp};
+use crate::{Instance, NamespaceId, ServiceId, Tags, Timestamp};
 
 /// A name in a namespace, under which instances are registered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +139,9 @@ pub enum HealthCheckType {
 /// The service attribute that replaces the limit of eight records in a MULTIVALUE answer: 1 to 1000.
 pub const MAX_ANSWERS: &str = "cartonym.max-answers";
 
+/// The service attribute that has its instances drain when they are deregistered, for so many seconds at least.
+pub const DRAIN: &str = "cartonym.drain";
+
 /// Why a service is refused, whatever else the registry holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -210,6 +215,9 @@ pub enum InvalidServiceAttributes {
     /// An attribute of ours whose value is not one.
     #[error("the value of attribute {0:?} is not a number from 1 to 1000")]
     MaxAnswers(String),
+    /// An attribute of ours whose value is not one.
+    #[error("the value of attribute {0:?} is not a number of seconds")]
+    Drain(String),
     /// More than 30 attributes on one service.
     #[error("{0} attributes; the most is 30")]
     TooMany(usize),
@@ -232,6 +240,16 @@ impl Service {
     /// The most records in a MULTIVALUE answer, where [`MAX_ANSWERS`] says; eight otherwise.
     pub fn max_answers(&self) -> Option<u16> {
         self.attributes.get(MAX_ANSWERS).and_then(|text| parse_max_answers(text))
+    }
+
+    /// How long an instance of it that is deregistered is still there; `None` if it is gone at once.
+    ///
+    /// As long as the instance says or else [`DRAIN`], and as long as what was answered before may be kept.
+    pub fn drain_of(&self, instance: &Instance) -> Option<Duration> {
+        let asked = instance.drain().or_else(|| parse_drain(self.attributes.get(DRAIN)?))?;
+        let records = self.dns.iter().flat_map(|dns| &dns.records);
+        let ttl = records.map(|record| record.ttl).max().unwrap_or(0);
+        Some(asked.max(Duration::from_secs(ttl.into())))
     }
 }
 

@@ -97,10 +97,14 @@ async fn values_that_are_not_what_their_key_says_are_refused() {
     for (key, value) in wrong {
         assert_eq!(
             in_http(&[(key, value)]).await.map(drop),
-            Err(InvalidInstance::Value(key)),
+            Err(InvalidInstance::Value(key, value.to_owned())),
             "{key} {value}"
         );
     }
+    let refused = in_http(&[(key::IPV4, "10.0.0")]).await.unwrap_err();
+    let said =
+        "the value of attribute AWS_INSTANCE_IPV4, \"10.0.0\", is not an IPv4 address, such as 192.0.2.1";
+    assert_eq!(refused.to_string(), said);
     for name in ["", "a..b", "a b", &format!("{}.example", "a".repeat(64))] {
         let refused = in_public(&[Cname], &[(key::CNAME, name)]).await;
         assert!(matches!(refused, Err(InvalidInstance::Name(key::CNAME, _))), "{name}");
@@ -185,6 +189,27 @@ async fn the_same_request_again_has_the_same_operation_while_what_it_made_stands
     registry.deregister_instance(service, &id("i")).await.unwrap();
     assert_ne!(again("192.0.2.1").await, second);
     assert!(registry.model().instance(service, "i").is_some());
+}
+
+#[tokio::test]
+async fn the_same_request_again_brings_one_back_that_was_found_silent() {
+    let registry = Registry::in_memory();
+    let namespace = create(&registry, public("svc.example")).await;
+    let service = registry.create_service(custom(service(namespace, "web", &[A]))).await.unwrap().id;
+    let again =
+        async || registry.register_instance(service, id("i"), at("192.0.2.1"), Some("r")).await.unwrap();
+    let health = || registry.model().health_of(service, &id("i"));
+    let first = again().await;
+    registry.set_health(&[unfit(&registry, service, "i")]).await.unwrap();
+    assert_eq!(health(), Some(HealthStatus::Unhealthy));
+    assert_ne!(again().await, first);
+    assert_eq!(health(), Some(HealthStatus::Healthy));
+
+    // What somebody said is not taken back by a request that was made before.
+    let second = again().await;
+    registry.update_custom_health(service, &id("i"), Verdict::Unhealthy).await.unwrap();
+    assert_eq!(again().await, second);
+    assert_eq!(health(), Some(HealthStatus::Unhealthy));
 }
 
 #[tokio::test]
@@ -368,13 +393,15 @@ async fn an_instance_that_nobody_speaks_for_is_removed_while_another_is_fit() {
     registry.register_instance(service, id("other"), at("192.0.2.2"), None).await.unwrap();
     let instance = registry.model().instance(service, "silent").unwrap().instance.clone();
     assert_eq!(instance.ttl(), Some(std::time::Duration::from_secs(30)));
-    let expire = || registry.expire_instance(service, instance.id(), instance.created());
+    let expire = || registry.expire_instance(service, instance.id(), instance.created(), None);
 
     registry.update_custom_health(service, &id("other"), Verdict::Unhealthy).await.unwrap();
     assert!(!expire().await.unwrap());
     registry.update_custom_health(service, &id("other"), Verdict::Healthy).await.unwrap();
     let another = Timestamp::from_millis(1);
-    assert!(!registry.expire_instance(service, instance.id(), another).await.unwrap());
+    assert!(!registry.expire_instance(service, instance.id(), another, None).await.unwrap());
+    let elsewhere = Some("another node");
+    assert!(!registry.expire_instance(service, instance.id(), instance.created(), elsewhere).await.unwrap());
     assert!(expire().await.unwrap() && !expire().await.unwrap());
     assert!(registry.model().instance(service, "silent").is_none());
     assert!(registry.model().instance(service, "other").is_some());
@@ -383,11 +410,20 @@ async fn an_instance_that_nobody_speaks_for_is_removed_while_another_is_fit() {
 #[tokio::test]
 async fn a_time_to_last_is_a_number_of_seconds() {
     for ttl in ["0", "-1", "1.5", "soon", ""] {
-        assert_eq!(in_http(&[(key::TTL, ttl)]).await.unwrap_err(), InvalidInstance::Value(key::TTL));
+        assert_eq!(
+            in_http(&[(key::TTL, ttl)]).await.unwrap_err(),
+            InvalidInstance::Value(key::TTL, ttl.to_owned())
+        );
     }
 }
 
 fn unfit(registry: &Registry, service: ServiceId, instance: &str) -> Finding {
     let registered = registry.model().instance(service, instance).unwrap().instance.created();
-    Finding { service, instance: id(instance), registered, verdict: Verdict::Unhealthy }
+    Finding {
+        service,
+        instance: id(instance),
+        registered,
+        verdict: Verdict::Unhealthy,
+        reason: Some("why".into()),
+    }
 }

@@ -22,6 +22,7 @@ enum Mood {
     Open,
     Silent,
     Away,
+    Broken,
 }
 
 impl Backend for Moody {
@@ -48,6 +49,7 @@ impl Backend for Moody {
                         mood.changed().await.ok()?;
                         continue;
                     }
+                    Mood::Broken => panic!("a defect"),
                     // It says so as often as it is asked, and ends when it is back, as a connection does.
                     Mood::Away => {
                         let away = Err(BackendError::Unavailable("away".into()));
@@ -99,6 +101,36 @@ async fn while_the_backend_is_away_reads_go_on_and_changes_are_refused() {
     registry.register_instance(service, id("i"), at("192.0.2.1"), None).await.unwrap();
     assert_eq!(registry.away_since(), None);
     assert!(registry.model().instance(service, "i").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_publisher_panics_changes_are_refused_and_then_all_is_read_anew() {
+    let memory = MemoryBackend::new();
+    let (registry, mood) = moody(&memory).await;
+    let (other, _mood) = moody(&memory).await;
+    let service = public_service(&registry, &[RecordType::A]).await;
+    other.wait_published(registry.published()).await;
+    mood.send_replace(Mood::Broken);
+    while !registry.has_panicked() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(registry.away_since().is_some());
+    let goes_on = registry.goes_on();
+    assert!(!goes_on());
+    let refused = registry.register_instance(service, id("i"), at("192.0.2.1"), None).await;
+    assert!(matches!(refused, Err(RegisterInstanceError::Write(WriteError::Unavailable(_)))));
+
+    other.register_instance(service, id("i"), at("192.0.2.1"), None).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(registry.has_panicked(), "it has panicked again");
+    assert!(registry.model().instance(service, "i").is_none());
+
+    mood.send_replace(Mood::Open);
+    registry.wait_published(other.published()).await;
+    assert!(registry.model().instance(service, "i").is_some());
+    registry.register_instance(service, id("j"), at("192.0.2.2"), None).await.unwrap();
+    assert!(goes_on() && !registry.has_panicked());
+    assert_eq!(registry.away_since(), None);
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Plan, Registry, WriteError};
-use crate::service::{MAX_ANSWERS, parse_max_answers};
+use crate::instance::parse_drain;
+use crate::service::{DRAIN, MAX_ANSWERS, parse_max_answers};
 use crate::{Change, Edit, Expect, InvalidServiceAttributes, Record, Service, ServiceId};
 
 /// Why a service's attributes are not changed.
@@ -21,6 +22,27 @@ pub enum ServiceAttributesError {
     Write(#[from] WriteError),
 }
 
+impl Service {
+    /// Adds attributes; those of the same key are replaced.
+    ///
+    /// # Errors
+    ///
+    /// Refuses wrong lengths, and more than 30 altogether; then some may have been added.
+    pub fn add_attributes(
+        &mut self,
+        attributes: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(), InvalidServiceAttributes> {
+        for (key, value) in attributes {
+            check(&key, &value)?;
+            self.attributes.insert(key, value);
+        }
+        match self.attributes.len() {
+            0..=Service::MAX_ATTRIBUTES => Ok(()),
+            many => Err(InvalidServiceAttributes::TooMany(many)),
+        }
+    }
+}
+
 impl Registry {
     /// Adds attributes to a service; those of the same key are replaced.
     ///
@@ -32,15 +54,7 @@ impl Registry {
         id: ServiceId,
         attributes: BTreeMap<String, String>,
     ) -> Result<(), ServiceAttributesError> {
-        attributes.iter().try_for_each(|(key, value)| check(key, value))?;
-        self.change_attributes(id, |service| {
-            service.attributes.extend(attributes.clone());
-            match service.attributes.len() {
-                0..=Service::MAX_ATTRIBUTES => Ok(()),
-                many => Err(InvalidServiceAttributes::TooMany(many).into()),
-            }
-        })
-        .await
+        self.change_attributes(id, |service| Ok(service.add_attributes(attributes.clone())?)).await
     }
 
     /// Removes attributes from a service, those of them that it has.
@@ -89,6 +103,9 @@ fn check(key: &str, value: &str) -> Result<(), InvalidServiceAttributes> {
     }
     if key == MAX_ANSWERS && parse_max_answers(value).is_none() {
         return Err(InvalidServiceAttributes::MaxAnswers(key.into()));
+    }
+    if key == DRAIN && parse_drain(value).is_none() {
+        return Err(InvalidServiceAttributes::Drain(key.into()));
     }
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! Registering and deregistering instances, and what is said of their health.
 
+use std::sync::Arc;
+
 use super::{Plan, Registry, WriteError};
 use crate::model::{Model, ServiceEntry};
 use crate::operation::Request;
 use crate::{
-    Attributes, Change, Edit, Expect, Instance, InstanceEntry, InstanceId, InvalidInstance, Key, OperationId,
-    OperationKind, Record, Revision, ServiceId, Targets, Timestamp, Verdict,
+    Attributes, Change, Edit, Expect, Instance, InstanceEntry, InstanceId, InvalidInstance, Key, Operation,
+    OperationId, OperationKind, Record, Revision, ServiceId, Targets, Timestamp, Verdict,
 };
 
 /// What the registry itself has found of an instance: by a check, or because nobody spoke for it.
@@ -19,6 +21,8 @@ pub struct Finding {
     pub registered: Timestamp,
     /// What was found.
     pub verdict: Verdict,
+    /// Why, where there is more to say.
+    pub reason: Option<String>,
 }
 
 /// Why an instance is not registered.
@@ -99,7 +103,10 @@ impl Registry {
             let mut instance =
                 Instance::new(id, attributes, creator_request_id, now, &entry.service, within)?;
             if self.0.options.unhealthy_until_checked && health.active().is_some() {
-                instance = instance.with_health(Verdict::Unhealthy, now);
+                instance = instance.with_health(Verdict::Unhealthy, now, Some("not checked yet"));
+            }
+            if let Some(node) = self.0.backend.node().filter(|_| instance.ttl().is_some()) {
+                instance = instance.kept_by(node);
             }
             let operation = self.new_operation(OperationKind::RegisterInstance, targets, request.clone());
             let answer = operation.id;
@@ -115,7 +122,10 @@ impl Registry {
         .await
     }
 
-    /// Deregisters an instance.
+    /// Deregisters an instance: it is gone at once, or drains where it or its service says so.
+    ///
+    /// One that drains is out of DNS at once, and removed when nobody can know it any more; to deregister it again
+    /// makes that neither sooner nor later.
     ///
     /// # Errors
     ///
@@ -127,17 +137,43 @@ impl Registry {
     ) -> Result<OperationId, DeregisterInstanceError> {
         self.change(|model| {
             let entry = model.service(service).ok_or(DeregisterInstanceError::ServiceNotFound)?;
-            entry.instances.get(id.as_str()).ok_or(DeregisterInstanceError::InstanceNotFound)?;
-            let (change, operation) = self.removal(service, id, None);
+            let before = entry.instances.get(id.as_str()).ok_or(DeregisterInstanceError::InstanceNotFound)?;
+            let (change, operation) = match entry.service.drain_of(&before.instance) {
+                Some(time) if !time.is_zero() => self.draining(service, before, time),
+                _ => self.removal(service, id, None),
+            };
             Ok(Plan::Commit(change, operation))
         })
         .await
     }
 
-    /// Deregisters an instance that nobody speaks for any more, as it was registered at `registered`.
+    /// Records that this node hears those who speak for these instances: the others no longer expire them while it lives.
     ///
-    /// Returns whether it did: not if the instance is gone or was registered anew, and not while no other instance of
-    /// its service is fit, since what takes the last one away should be somebody's decision.
+    /// # Errors
+    ///
+    /// Only what keeps it from being written.
+    pub async fn keep_instances(&self, heard: &[(ServiceId, InstanceId)]) -> Result<(), WriteError> {
+        let Some(node) = self.0.backend.node() else { return Ok(()) };
+        self.change(|model| {
+            let mut change = Change::default();
+            for (service, id) in heard {
+                let Some(before) = model.instance(*service, id.as_str()) else { continue };
+                if before.instance.keeper() == Some(node) {
+                    continue;
+                }
+                let record = Record::Instance { service: *service, instance: before.instance.kept_by(node) };
+                change.expect.push(Expect::Unchanged(record.key(), before.revision));
+                change.edits.push(Edit::Put(record));
+            }
+            Ok(if change.edits.is_empty() { Plan::Done(()) } else { Plan::Commit(change, ()) })
+        })
+        .await
+    }
+
+    /// Deregisters an instance that nobody speaks for any more, as it was registered at `registered` and heard by `keeper`.
+    ///
+    /// Returns whether it did: not if the instance is gone, was registered anew or is heard by another node, and not while no
+    /// other instance of its service is fit, since what takes the last one away should be somebody's decision.
     ///
     /// # Errors
     ///
@@ -147,12 +183,19 @@ impl Registry {
         service: ServiceId,
         id: &InstanceId,
         registered: Timestamp,
+        keeper: Option<&str>,
     ) -> Result<bool, WriteError> {
         self.change(|model| {
             let Some(entry) = model.service(service) else { return Ok(Plan::Done(false)) };
             let Some(before) = entry.instances.get(id.as_str()) else { return Ok(Plan::Done(false)) };
             let is_fit = |entry: &InstanceEntry, of: &ServiceEntry| entry.instance.is_fit(&of.service.health);
             let mut others = entry.instances.iter().filter(|other| other.instance.id() != id);
+            if before.instance.draining_until().is_some() {
+                return Ok(Plan::Done(false));
+            }
+            if before.instance.keeper() != keeper {
+                return Ok(Plan::Done(false));
+            }
             if before.instance.created() != registered || !others.any(|other| is_fit(other, entry)) {
                 return Ok(Plan::Done(false));
             }
@@ -164,7 +207,7 @@ impl Registry {
     /// Takes what somebody says of the health of an instance, in a service of custom health.
     ///
     /// With [`Options::custom_health_delay`](crate::Options::custom_health_delay) it returns at once, and the verdict counts later; it is lost if
-    /// the process ends before.
+    /// the last handle is dropped before.
     ///
     /// # Errors
     ///
@@ -181,9 +224,10 @@ impl Registry {
         if delay.is_zero() {
             return self.judge(service, id, verdict).await;
         }
-        let (registry, id) = (self.clone(), id.clone());
+        let (registry, id) = (Arc::downgrade(&self.0), id.clone());
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
+            let Some(registry) = registry.upgrade().map(Registry) else { return };
             if let Err(error) = registry.judge(service, &id, verdict).await {
                 tracing::debug!(%service, %id, %error, "a delayed verdict on health no longer counts");
             }
@@ -205,7 +249,7 @@ impl Registry {
             let mut change = Change::default();
             for finding in findings {
                 let Some(before) = finding.concerns(model) else { continue };
-                let instance = before.instance.with_health(finding.verdict, now);
+                let instance = before.instance.with_health(finding.verdict, now, finding.reason.as_deref());
                 let record = Record::Instance { service: finding.service, instance };
                 change.expect.push(Expect::Unchanged(record.key(), before.revision));
                 change.edits.push(Edit::Put(record));
@@ -222,8 +266,7 @@ impl Registry {
         id: &InstanceId,
         revision: Option<Revision>,
     ) -> (Change, OperationId) {
-        let targets = Targets { service: Some(service), instance: Some(id.clone()), ..Targets::default() };
-        let operation = self.new_operation(OperationKind::DeregisterInstance, targets, None);
+        let operation = self.deregistration(service, id);
         let (key, answer) = (Key::Instance(service, id.clone()), operation.id);
         let expect = match revision {
             Some(revision) => Expect::Unchanged(key.clone(), revision),
@@ -233,25 +276,35 @@ impl Registry {
         (Change { expect: vec![expect], edits }, answer)
     }
 
+    /// The operation that deregisters an instance.
+    pub(super) fn deregistration(&self, service: ServiceId, id: &InstanceId) -> Operation {
+        let targets = Targets { service: Some(service), instance: Some(id.clone()), ..Targets::default() };
+        self.new_operation(OperationKind::DeregisterInstance, targets, None)
+    }
+
     async fn judge(
         &self,
         service: ServiceId,
         id: &InstanceId,
         verdict: Verdict,
     ) -> Result<(), UpdateHealthError> {
-        self.change(|model| {
+        let changed = self.change::<_, UpdateHealthError>(|model| {
             let before = custom_health_of(model, service, id)?;
             if before.instance.health().verdict == verdict {
-                return Ok(Plan::Done(()));
+                return Ok(Plan::Done(false));
             }
-            let instance = before.instance.with_health(verdict, self.now());
+            let instance = before.instance.with_health(verdict, self.now(), None);
             let change = Change {
                 expect: vec![Expect::Unchanged(Key::Instance(service, id.clone()), before.revision)],
                 edits: vec![Edit::Put(Record::Instance { service, instance })],
             };
-            Ok(Plan::Commit(change, ()))
-        })
-        .await
+            Ok(Plan::Commit(change, true))
+        });
+        if changed.await? {
+            let now = if verdict == Verdict::Unhealthy { "unhealthy" } else { "healthy" };
+            tracing::info!(%service, instance = %id, "an instance is {now}: its custom health was set");
+        }
+        Ok(())
     }
 }
 
@@ -281,7 +334,13 @@ fn registered(
     request: Option<&Request>,
 ) -> Option<OperationId> {
     let request = request?;
+    let custom = model.service(service)?.service.health.is_custom();
     let stands = &model.instance(service, id.as_str())?.instance;
+    // Of custom health there is a reason only where the registry itself found that nobody speaks for it.
+    let silent = custom && stands.reason().is_some();
+    if silent || stands.draining_until().is_some() {
+        return None;
+    }
     let same = stands.creator_request_id() == Some(&request.id) && stands.attributes() == attributes;
     let made = model.requested(&request.id, OperationKind::RegisterInstance, request.digest)?;
     same.then_some(made.operation.id)

@@ -6,7 +6,7 @@ use super::{Plan, Registry, WriteError, chars};
 use crate::operation::Request;
 use crate::{
     Change, Edit, Expect, Failure, InvalidNamespace, Key, Model, Namespace, NamespaceId, NamespaceKind,
-    OperationId, OperationKind, Outcome, Prefix, Record, Tags, Targets,
+    OperationId, OperationKind, Outcome, Prefix, Record, Tags, Targets, Timestamp,
 };
 
 /// A namespace that is asked for.
@@ -87,6 +87,42 @@ pub enum DeleteNamespaceError {
     Write(#[from] WriteError),
 }
 
+impl From<Namespace> for NewNamespace {
+    /// What was asked for to make it.
+    fn from(namespace: Namespace) -> NewNamespace {
+        let Namespace { name, kind, description, soa_ttl, creator_request_id, tags, .. } = namespace;
+        NewNamespace { name, kind, description, soa_ttl, creator_request_id, tags }
+    }
+}
+
+impl NewNamespace {
+    /// The namespace that is asked for, made at `created`; discovery finds it by its name, unless another `is_found` by that.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what is not a namespace.
+    pub fn make(
+        &self,
+        created: Timestamp,
+        is_found: impl Fn(&str) -> bool,
+    ) -> Result<Namespace, InvalidNamespace> {
+        check(self)?;
+        let id = self.kind.id_of(&self.name);
+        Ok(Namespace {
+            id,
+            name: self.name.clone(),
+            kind: self.kind.clone(),
+            http_name: if is_found(&self.name) { other_http_name(&self.name, id) } else { self.name.clone() },
+            description: self.description.clone(),
+            hosted_zone_id: (self.kind != NamespaceKind::Http).then(|| hosted_zone_id(id)),
+            soa_ttl: self.soa_ttl,
+            creator_request_id: self.creator_request_id.clone(),
+            created,
+            tags: self.tags.clone(),
+        })
+    }
+}
+
 impl Registry {
     /// Makes a namespace.
     ///
@@ -96,6 +132,7 @@ impl Registry {
     ///
     /// Refuses a name that is taken, and what is not a namespace.
     pub async fn create_namespace(&self, new: NewNamespace) -> Result<OperationId, CreateNamespaceError> {
+        // What is no namespace is refused as that, also where its name is taken.
         check(&new)?;
         let request = Request::new(new.creator_request_id.as_deref(), &new);
         self.change(|model| self.plan_namespace(model, &new, request.clone())).await
@@ -172,7 +209,7 @@ impl Registry {
     ) -> Result<Plan<OperationId>, CreateNamespaceError> {
         let id = new.kind.id_of(&new.name);
         let Some(before) = model.namespace(id) else {
-            return Ok(self.plan_new_namespace(model, id, new, request));
+            return self.plan_new_namespace(model, new, request);
         };
         if let Some(request) = &request
             && before.namespace.creator_request_id.as_deref() == Some(&request.id)
@@ -199,22 +236,12 @@ impl Registry {
     fn plan_new_namespace(
         &self,
         model: &Model,
-        id: NamespaceId,
         new: &NewNamespace,
         request: Option<Request>,
-    ) -> Plan<OperationId> {
-        let namespace = Namespace {
-            id,
-            name: new.name.clone(),
-            kind: new.kind.clone(),
-            http_name: free_http_name(model, &new.name, id),
-            description: new.description.clone(),
-            hosted_zone_id: (new.kind != NamespaceKind::Http).then(|| hosted_zone_id(id)),
-            soa_ttl: new.soa_ttl,
-            creator_request_id: new.creator_request_id.clone(),
-            created: self.now(),
-            tags: new.tags.clone(),
-        };
+    ) -> Result<Plan<OperationId>, CreateNamespaceError> {
+        let is_found = |name: &str| model.namespace_by_http_name(name).is_some();
+        let namespace = new.make(self.now(), is_found)?;
+        let id = namespace.id;
         let targets = Targets { namespace: Some(id), ..Targets::default() };
         let operation = self.new_operation(OperationKind::CreateNamespace, targets, request);
         let answer = operation.id;
@@ -227,7 +254,7 @@ impl Registry {
                 Edit::Put(Record::Operation(operation)),
             ],
         };
-        Plan::Commit(change, answer)
+        Ok(Plan::Commit(change, answer))
     }
 }
 
@@ -260,11 +287,8 @@ fn check_change(
     }
 }
 
-/// `name`, or what nobody else has: several namespaces may have one name, and discovery knows one of each.
-fn free_http_name(model: &Model, name: &str, id: NamespaceId) -> String {
-    if model.namespace_by_http_name(name).is_none() {
-        return name.to_owned();
-    }
+/// What nobody else has: several namespaces may have one name, and discovery knows one of each.
+fn other_http_name(name: &str, id: NamespaceId) -> String {
     let suffix = id.as_str().replace("ns-", "-");
     let room = Namespace::MAX_HTTP_NAME_CHARS - suffix.len();
     format!("{name:.room$}{suffix}")

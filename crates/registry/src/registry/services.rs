@@ -6,7 +6,7 @@ use crate::operation::Request;
 use crate::{
     Change, DnsConfig, DnsRecord, Edit, Expect, HealthCheck, HealthCheckConfig, HealthCheckType,
     InvalidService, Key, Namespace, NamespaceId, NamespaceKind, OperationId, OperationKind, Prefix, Record,
-    RecordType, RoutingPolicy, Service, ServiceId, Tags, Targets,
+    RecordType, RoutingPolicy, Service, ServiceId, Tags, Targets, Timestamp,
 };
 
 /// A service that is asked for.
@@ -92,6 +92,43 @@ pub enum DeleteServiceError {
     Write(#[from] WriteError),
 }
 
+impl From<Service> for NewService {
+    /// What was asked for to make it.
+    fn from(service: Service) -> NewService {
+        let Service { namespace, name, description, dns, health, creator_request_id, tags, .. } = service;
+        NewService { namespace, name, description, dns, health, creator_request_id, tags }
+    }
+}
+
+impl NewService {
+    /// The service of `namespace` that is asked for, made at `created`. Cloud Map refuses active checks in private
+    /// namespaces; `private_checks` lets them be.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what is not a service of this namespace.
+    pub fn make(
+        &self,
+        namespace: &Namespace,
+        private_checks: bool,
+        created: Timestamp,
+    ) -> Result<Service, InvalidService> {
+        check(self, namespace, private_checks)?;
+        Ok(Service {
+            id: ServiceId::derive(&[namespace.id.as_str(), &namespace.unique_form(&self.name)]),
+            namespace: namespace.id,
+            name: self.name.clone(),
+            description: self.description.clone(),
+            dns: self.dns.clone(),
+            health: self.health.clone(),
+            creator_request_id: self.creator_request_id.clone(),
+            created,
+            tags: self.tags.clone(),
+            attributes: Default::default(),
+        })
+    }
+}
+
 impl Registry {
     /// Makes a service.
     ///
@@ -102,7 +139,7 @@ impl Registry {
         self.change(|model| {
             let namespace = model.namespace(new.namespace).ok_or(CreateServiceError::NamespaceNotFound)?;
             let namespace = &namespace.namespace;
-            check(&new, namespace, self.0.options.private_checks)?;
+            let service = new.make(namespace, self.0.options.private_checks, self.now())?;
             if let Some(before) = model.service_by_name(new.namespace, &new.name) {
                 if new.creator_request_id.is_some() && is_same(&before.service, &new) {
                     return Ok(Plan::Done(before.service.clone()));
@@ -113,7 +150,6 @@ impl Registry {
                     creator_request_id,
                 });
             }
-            let service = self.new_service(namespace, &new);
             let change = Change {
                 expect: vec![
                     Expect::Present(Key::Namespace(namespace.id)),
@@ -173,21 +209,6 @@ impl Registry {
             Ok(Plan::Commit(change, ()))
         })
         .await
-    }
-
-    fn new_service(&self, namespace: &Namespace, new: &NewService) -> Service {
-        Service {
-            id: ServiceId::derive(&[namespace.id.as_str(), &namespace.unique_form(&new.name)]),
-            namespace: namespace.id,
-            name: new.name.clone(),
-            description: new.description.clone(),
-            dns: new.dns.clone(),
-            health: new.health.clone(),
-            creator_request_id: new.creator_request_id.clone(),
-            created: self.now(),
-            tags: new.tags.clone(),
-            attributes: Default::default(),
-        }
     }
 }
 
