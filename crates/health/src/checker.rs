@@ -51,6 +51,11 @@ impl Checker {
         })
     }
 
+    /// Ends the checks, as it does when it is dropped; other nodes are told soon after.
+    pub fn stop(&self) {
+        self.driver.abort();
+    }
+
     /// What has been done so far.
     pub fn counts(&self) -> Counts {
         self.table.lock().counts()
@@ -59,7 +64,7 @@ impl Checker {
 
 impl Drop for Checker {
     fn drop(&mut self) {
-        self.driver.abort();
+        self.stop();
     }
 }
 

@@ -4,13 +4,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cartonym_registry::{Changes, InstanceId, Registry, ServiceId, Timestamp, Touched, Verdict};
+use cartonym_registry::{Changes, InstanceId, Members, Registry, ServiceId, Timestamp, Touched, Verdict};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use parking_lot::Mutex;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::admission::Manner;
-use crate::heartbeats::{Heartbeats, Silence};
+use crate::heartbeats::{Heartbeats, Silence, Unwanted};
 use crate::probe::{Outcome, Probed, Prober};
 use crate::table::{Slot, SlotId, Table};
 use crate::writer::Writer;
@@ -23,6 +25,8 @@ mod tests;
 pub(crate) struct Driver<P> {
     registry: Registry,
     changes: Changes,
+    /// Who else checks; `None` where nobody can.
+    members: Option<BoxStream<'static, Members>>,
     prober: P,
     interval: Duration,
     damping: Option<Duration>,
@@ -30,9 +34,10 @@ pub(crate) struct Driver<P> {
     table: Arc<Mutex<Table>>,
     checks: JoinSet<(SlotId, Probed)>,
     writer: Writer,
-    /// `None` where heartbeats are somebody else's.
-    heartbeats: Option<Heartbeats>,
+    heartbeats: Heartbeats,
     removals: JoinSet<()>,
+    /// What has the registry know who is heard here; one at most.
+    keeping: JoinSet<()>,
 }
 
 type Ended = Result<(task::Id, (SlotId, Probed)), JoinError>;
@@ -43,22 +48,31 @@ const JITTER: u32 = 20;
 /// The wait of a check whose target has enough of others.
 const POSTPONE: Duration = Duration::from_millis(20);
 
+/// The most instances in one change: a backend's transaction has a bound.
+const MOST_KEPT: usize = 100;
+
 /// Longer than anything is waited for; there is always some alarm.
 const IDLE: Duration = Duration::from_secs(3600);
 
 impl<P: Prober> Driver<P> {
     pub(crate) fn new(registry: Registry, options: &Options, prober: P) -> Self {
+        let members = registry.join();
+        // Until it is known who lives, nothing falls to anybody.
+        let nobody = || Members::Several { own: String::new(), live: Vec::new() };
+        let first = members.as_ref().map_or(Members::Alone, |_| nobody());
         Self {
             changes: registry.changes(),
+            members,
             writer: Writer::new(registry.clone()),
             registry,
             prober,
             interval: options.interval(),
             damping: options.damping,
-            table: Arc::new(Mutex::new(Table::new(options))),
+            table: Arc::new(Mutex::new(Table::new(options, first.clone()))),
             checks: JoinSet::new(),
-            heartbeats: options.grace.map(Heartbeats::new),
+            heartbeats: Heartbeats::new(options.grace, first),
             removals: JoinSet::new(),
+            keeping: JoinSet::new(),
         }
     }
 
@@ -71,18 +85,21 @@ impl<P: Prober> Driver<P> {
         let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
         loop {
             self.lapse();
+            self.keep();
             self.writer.begin(&self.table.lock());
-            let silence = self.heartbeats.as_ref().and_then(Heartbeats::next);
-            let due = [self.begin_due(), self.writer.next(), silence].into_iter().flatten().min();
+            let due =
+                [self.begin_due(), self.writer.next(), self.heartbeats.next()].into_iter().flatten().min();
             let due = due.unwrap_or_else(|| Instant::now() + IDLE);
             if alarm.deadline() != due {
                 alarm.as_mut().reset(due);
             }
             tokio::select! {
                 touched = self.changes.next() => self.follow(&touched),
+                Some(members) = next(&mut self.members) => self.follow_members(members),
                 Some(ended) = self.checks.join_next_with_id() => self.end(ended),
                 written = self.writer.written() => self.writer.end(written, &mut self.table.lock()),
                 Some(_) = self.removals.join_next() => {}
+                Some(_) = self.keeping.join_next() => {}
                 () = alarm.as_mut() => {}
             }
         }
@@ -92,9 +109,14 @@ impl<P: Prober> Driver<P> {
         let (now, mut table) = (Instant::now(), self.table.lock());
         let model = self.registry.model();
         table.follow(&model, touched, now);
-        if let Some(heartbeats) = &mut self.heartbeats {
-            heartbeats.follow(&model, touched, now);
-        }
+        self.heartbeats.follow(&model, touched, now);
+    }
+
+    fn follow_members(&mut self, members: Members) {
+        let (now, mut table) = (Instant::now(), self.table.lock());
+        let model = self.registry.model();
+        self.heartbeats.follow_members(&model, members.clone(), now);
+        table.follow_members(&model, members, now);
     }
 
     /// Begins what waits and what is due; returns when the next is.
@@ -189,26 +211,50 @@ impl<P: Prober> Driver<P> {
     /// Sees who has been silent for too long.
     fn lapse(&mut self) {
         let now = Instant::now();
-        while let Some(silence) = self.heartbeats.as_mut().and_then(|heartbeats| heartbeats.pop(now)) {
+        while let Some(silence) = self.heartbeats.pop(now) {
             match silence {
                 Silence::Unfit(finding) => {
                     let (service, instance) = (finding.service, finding.instance.as_str());
                     tracing::info!(%service, instance, "an instance is unhealthy: nobody speaks for it");
                     self.writer.add(finding);
                 }
-                Silence::Unwanted { service, instance, registered } => {
-                    self.removals.spawn(expire(self.registry.clone(), service, instance, registered));
+                Silence::Unwanted(unwanted) => {
+                    _ = self.removals.spawn(expire(self.registry.clone(), unwanted))
                 }
             }
         }
     }
+
+    /// Has the registry know of instances that they are heard here.
+    fn keep(&mut self) {
+        if !self.keeping.is_empty() {
+            return;
+        }
+        let strays = self.heartbeats.take_strays(MOST_KEPT);
+        if !strays.is_empty() {
+            self.keeping.spawn(keep(self.registry.clone(), strays));
+        }
+    }
 }
 
-async fn expire(registry: Registry, service: ServiceId, instance: InstanceId, registered: Timestamp) {
-    match registry.expire_instance(service, &instance, registered).await {
+/// What comes next, if anything does.
+async fn next(members: &mut Option<BoxStream<'static, Members>>) -> Option<Members> {
+    members.as_mut()?.next().await
+}
+
+async fn expire(registry: Registry, unwanted: Unwanted) {
+    let Unwanted { service, instance, registered, keeper } = unwanted;
+    match registry.expire_instance(service, &instance, registered, keeper.as_deref()).await {
         Ok(true) => tracing::info!(%service, %instance, "an instance is removed: nobody speaks for it"),
         Ok(false) => {}
         Err(error) => tracing::warn!(%service, %instance, %error, "an instance is not removed; tried again"),
+    }
+}
+
+async fn keep(registry: Registry, heard: Vec<(ServiceId, InstanceId)>) {
+    if let Err(error) = registry.keep_instances(&heard).await {
+        let instances = heard.len();
+        tracing::warn!(instances, %error, "who is heard here is not recorded; tried again when they are heard again");
     }
 }
 

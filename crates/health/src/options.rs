@@ -26,7 +26,7 @@ pub struct Options {
     /// is never delayed.
     pub damping: Option<Duration>,
     /// How long an instance with a `CARTONYM_TTL` stays registered after it was not spoken for that long; `None` where
-    /// nobody is to keep time of it here.
+    /// this node is to say of nobody that it has fallen silent.
     pub grace: Option<Duration>,
 }
 

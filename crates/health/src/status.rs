@@ -61,6 +61,12 @@ pub enum Failure {
     /// The answer's status is none of 200 to 399.
     #[error("status {0}")]
     Status(u16),
+    /// The answer sends back to what was asked.
+    #[error("redirected to itself")]
+    RedirectLoop,
+    /// The answer's body has more than 1 MiB.
+    #[error("the answer's body is too long")]
+    BodyTooLong,
 }
 
 impl Failure {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cartonym_registry::{
-    Finding, InstanceEntry, InstanceId, Model, ServiceId, Timestamp, Touched, TouchedService, Verdict,
+    Finding, InstanceEntry, InstanceId, Members, Model, ServiceId, Timestamp, Touched, TouchedService,
+    Verdict,
 };
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -22,6 +23,8 @@ pub(crate) struct Table {
     interval: Duration,
     pub(crate) slots: HashMap<SlotId, Slot>,
     services: HashMap<ServiceId, Checked>,
+    /// Who checks what.
+    members: Members,
     /// Each slot that neither runs nor waits is due once; slots that are gone may be due too.
     pub(crate) schedule: Schedule<SlotId>,
     pub(crate) admission: Admission,
@@ -69,11 +72,12 @@ struct Checked {
 const FIRST: (u32, Duration) = (10, Duration::from_secs(1));
 
 impl Table {
-    pub(crate) fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &Options, members: Members) -> Self {
         Self {
             interval: options.interval(),
             slots: HashMap::new(),
             services: HashMap::new(),
+            members,
             schedule: Schedule::new(),
             admission: Admission::new(options.running, options.running_per_target),
             waiting: Default::default(),
@@ -95,14 +99,28 @@ impl Table {
             }
             return;
         }
-        let (parts, most) = FIRST;
-        let spread = most.min(self.interval / parts);
+        let spread = self.first_spread();
         for (id, TouchedService { whole, instances, .. }) in &touched.services {
             match whole {
                 true => self.follow_service(model, *id, spread, now),
                 false => self.follow_instances(model, *id, instances, spread, now),
             }
         }
+    }
+
+    /// Takes over what falls to this node now, and lets go of what does not.
+    pub(crate) fn follow_members(&mut self, model: &Model, members: Members, now: Instant) {
+        self.members = members;
+        // What was another's has waited already.
+        let spread = self.first_spread();
+        for entry in model.services() {
+            self.follow_service(model, entry.service.id, spread, now);
+        }
+    }
+
+    fn first_spread(&self) -> Duration {
+        let (parts, most) = FIRST;
+        most.min(self.interval / parts)
     }
 
     /// Gives a slot the connection that its check leaves, if there is room for it.
@@ -172,7 +190,9 @@ impl Table {
     fn follow_instance(&mut self, service: ServiceId, entry: &InstanceEntry, spread: Duration, now: Instant) {
         let instance = &entry.instance;
         let Some(checked) = self.services.get(&service) else { return };
-        let target = Target::of(instance, &checked.check);
+        // Who drains was sent home: what becomes of it is no news.
+        let is_checked = instance.draining_until().is_none() && self.members.is_mine(service, instance.id());
+        let target = Target::of(instance, &checked.check).filter(|_| is_checked);
         let verdict = instance.health().verdict;
         let slot = checked.instances.get(instance.id()).and_then(|id| self.slots.get_mut(id));
         if let (Some(slot), Some(target)) = (slot, &target)
@@ -249,11 +269,14 @@ impl Slot {
     }
 
     pub(crate) fn finding(&self) -> Finding {
+        let verdict = self.streak.verdict();
+        let failure = self.last_failure.as_ref().and_then(|report| report.failure.as_ref());
         Finding {
             service: self.service,
             instance: self.instance.clone(),
             registered: self.registered,
-            verdict: self.streak.verdict(),
+            verdict,
+            reason: failure.filter(|_| verdict == Verdict::Unhealthy).map(ToString::to_string),
         }
     }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use cartonym_registry::HealthCheckType;
 use httparse::{EMPTY_HEADER, Header, ParserConfig, Response, Status};
+use tokio::time::Instant;
 
 use super::Target;
+use super::body::{Body, Progress};
 use super::stream::{Stream, Trouble, blame};
 use crate::Failure;
 
@@ -15,16 +17,14 @@ use crate::Failure;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// How far the body goes; `None` where the connection cannot be used again.
+    /// Where a redirect leads.
+    pub(crate) location: Option<Box<str>>,
+    /// `None` where nobody can tell how far it goes.
     body: Option<Body>,
+    /// Whether the connection may be used again when the body has ended.
+    again: bool,
     /// The body, as far as it came with the head.
     rest: Vec<u8>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Body {
-    Length(usize),
-    Chunked,
 }
 
 /// The most octets of a head, and of the interim ones before it.
@@ -32,11 +32,14 @@ const MAX_HEAD: usize = 16 << 10;
 
 const MAX_FIELDS: usize = 100;
 
-/// The most octets of a body that are read for the sake of the connection.
-const MAX_BODY: usize = 64 << 10;
+/// The most octets of a body: what is longer is no answer to whether somebody is well.
+const MAX_BODY: u64 = 1 << 20;
 
-/// The longest wait for them: beyond it, a new connection costs less.
+/// The longest wait for a body whose length is known to be no fault: beyond it, a new connection costs less.
 const BODY_WAIT: Duration = Duration::from_millis(100);
+
+/// How many octets of a body are read at once.
+const PIECE: usize = 4 << 10;
 
 /// A resource path as it stands in a request: what would end the line, or the path, is escaped.
 pub(crate) fn path(given: &str) -> String {
@@ -115,72 +118,73 @@ impl Answer {
             Ok(Status::Partial) | Err(_) => return Err(Failure::NotHttp),
         };
         let again = response.version == Some(1) && !has_token(response.headers, "connection", "close");
-        let body = if again { Body::of(status, response.headers) } else { None };
-        Ok(Self { status, body, rest: buffer[end..].to_vec() })
+        let location = values(response.headers, "location").next().filter(|_| (300..400).contains(&status));
+        let location = location.and_then(|given| std::str::from_utf8(given).ok()).map(Box::from);
+        let body = Body::of(status, response.headers);
+        Ok(Self { status, location, body, again, rest: buffer[end..].to_vec() })
     }
 
-    /// Reads the body to its end; whether that was near enough for the connection to be used again.
-    pub(crate) async fn finish(mut self, stream: &mut Stream) -> bool {
-        let Some(body) = self.body else { return false };
-        let read_on = async {
-            loop {
-                match body.end(&self.rest) {
-                    // What comes after the end is not the answer to anything.
-                    Ok(Some(end)) => return end == self.rest.len(),
-                    Ok(None) if self.rest.len() < MAX_BODY => {}
-                    Ok(None) | Err(()) => return false,
-                }
-                if stream.read(&mut self.rest).await.unwrap_or(0) == 0 {
-                    return false;
-                }
+    /// Until when to wait for the end of the body, where `end` is when the whole check has to end.
+    pub(crate) fn worth_waiting(&self, end: Instant) -> Instant {
+        let is_bounded = matches!(self.body, Some(Body::Length(_)));
+        if is_bounded { end.min(Instant::now() + BODY_WAIT) } else { end }
+    }
+
+    /// Reads the body to its end; whether the connection can be used again.
+    pub(crate) async fn finish(mut self, stream: &mut Stream) -> Result<bool, Failure> {
+        let Some(mut body) = self.body else { return Ok(false) };
+        let mut seen = 0;
+        loop {
+            let before = self.rest.len();
+            let progress = body.take(&mut self.rest);
+            seen += (before - self.rest.len()) as u64;
+            if body.coming().saturating_add(seen) > MAX_BODY {
+                return Err(Failure::BodyTooLong);
             }
-        };
-        tokio::time::timeout(BODY_WAIT, read_on).await.unwrap_or(false)
-    }
-}
-
-impl Body {
-    /// How far the body of an answer to GET goes (RFC 9112 §6.3); `None` for to the end of the connection, or too far.
-    fn of(status: u16, fields: &[Header<'_>]) -> Option<Self> {
-        if matches!(status, 204 | 304) {
-            return Some(Self::Length(0));
-        }
-        if values(fields, "transfer-encoding").next().is_some() {
-            return has_token(fields, "transfer-encoding", "chunked").then_some(Self::Chunked);
-        }
-        let mut lengths = values(fields, "content-length");
-        let length = std::str::from_utf8(lengths.next()?).ok()?.trim().parse().ok()?;
-        (lengths.next().is_none() && length <= MAX_BODY).then_some(Self::Length(length))
-    }
-
-    /// Where the body that `bytes` begin with ends, if they hold its end.
-    fn end(self, bytes: &[u8]) -> Result<Option<usize>, ()> {
-        match self {
-            Self::Length(length) => Ok((bytes.len() >= length).then_some(length)),
-            Self::Chunked => chunks_end(bytes),
+            match progress {
+                // What comes after the end is not the answer to anything.
+                Progress::Ended => return Ok(self.again && self.rest.is_empty()),
+                Progress::Lost => return Ok(false),
+                Progress::More => {}
+            }
+            self.rest.reserve(PIECE);
+            if stream.read(&mut self.rest).await.unwrap_or(0) == 0 {
+                return Ok(false);
+            }
         }
     }
 }
 
-/// Where chunks end that have no trailer (RFC 9112 §7.1); with one, the connection is not worth more code.
-fn chunks_end(bytes: &[u8]) -> Result<Option<usize>, ()> {
-    let mut at = 0;
-    loop {
-        let Some(chunk) = bytes.get(at..) else { return Ok(None) };
-        let Ok(Status::Complete((line, size))) = httparse::parse_chunk_size(chunk) else {
-            return if httparse::parse_chunk_size(chunk).is_err() { Err(()) } else { Ok(None) };
-        };
-        at += line;
-        if size == 0 {
-            return match &bytes[at..] {
-                [b'\r', b'\n', ..] => Ok(Some(at + 2)),
-                [] | [b'\r'] => Ok(None),
-                _ => Err(()),
-            };
+/// Whether a redirect leads to what was asked, and so nowhere.
+pub(crate) fn leads_back(location: &str, target: &Target) -> bool {
+    let check = &target.check;
+    let scheme = if check.kind == HealthCheckType::Https { "https" } else { "http" };
+    let path = match location.split_once("://") {
+        Some((other, _)) if !other.eq_ignore_ascii_case(scheme) => return false,
+        Some((_, rest)) => {
+            let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+            if !is_authority(authority, target) {
+                return false;
+            }
+            path
         }
-        let size = usize::try_from(size).ok().filter(|size| *size <= MAX_BODY).ok_or(())?;
-        at += size + 2;
-    }
+        None => location,
+    };
+    let path = path.split('#').next().unwrap_or_default();
+    if path.is_empty() { check.path == "/" } else { path == check.path }
+}
+
+/// Whether that is the target, by its name or its address.
+fn is_authority(authority: &str, target: &Target) -> bool {
+    let (ip, port) = (target.address.ip(), target.address.port());
+    let standard = if target.check.kind == HealthCheckType::Https { 443 } else { 80 };
+    let host = match authority.strip_suffix(&format!(":{port}")) {
+        Some(host) => host,
+        None if port == standard => authority,
+        None => return false,
+    };
+    let ip = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
+    host.eq_ignore_ascii_case(&target.check.host) || host == ip
 }
 
 /// Where the head ends, after its empty line; lines before `scanned` have been looked at.
@@ -193,11 +197,11 @@ fn head_end(bytes: &[u8], scanned: usize) -> Option<usize> {
     (scanned..bytes.len()).filter(|at| bytes[*at] == b'\n').find_map(ends)
 }
 
-fn values<'a>(fields: &'a [Header<'_>], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+pub(super) fn values<'a>(fields: &'a [Header<'_>], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
 }
 
-fn has_token(fields: &[Header<'_>], name: &str, token: &str) -> bool {
+pub(super) fn has_token(fields: &[Header<'_>], name: &str, token: &str) -> bool {
     let tokens = values(fields, name).flat_map(|value| value.split(|octet| *octet == b','));
     tokens.into_iter().any(|given| given.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
@@ -205,10 +209,11 @@ fn has_token(fields: &[Header<'_>], name: &str, token: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::Check;
 
-    fn parse(text: &str) -> Result<(u16, Option<Body>), Failure> {
+    fn parse(text: &str) -> Result<(u16, bool, Option<Body>), Failure> {
         let end = head_end(text.as_bytes(), 0).unwrap();
-        Answer::parse(text.as_bytes(), end).map(|answer| (answer.status, answer.body))
+        Answer::parse(text.as_bytes(), end).map(|answer| (answer.status, answer.again, answer.body))
     }
 
     #[test]
@@ -227,38 +232,61 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_head_is_known_or_ends_the_connection() {
-        let body = |fields: &str| parse(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n")).unwrap().1;
-        assert_eq!(body("Content-Length: 2\r\n"), Some(Body::Length(2)));
-        assert_eq!(body("content-length:2\r\nContent-Length: 3\r\n"), None);
-        assert_eq!(body("Content-Length: 10000000000\r\n"), None);
-        assert_eq!(body("Content-Length: -1\r\n"), None);
-        assert_eq!(body("Transfer-Encoding: gzip, chunked\r\nContent-Length: 3\r\n"), Some(Body::Chunked));
-        assert_eq!(body("Transfer-Encoding: gzip\r\n"), None);
-        assert_eq!(body(""), None);
-        assert_eq!(body("Content-Length: 2\r\nConnection: x, Close\r\n"), None);
-        assert_eq!(parse("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n"), Ok((200, None)));
-        assert_eq!(parse("HTTP/1.1 304 \r\n\r\n"), Ok((304, Some(Body::Length(0)))));
+    fn what_follows_the_head_is_known() {
+        let body = |fields: &str| parse(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n")).unwrap();
+        assert_eq!(body("Content-Length: 2\r\n"), (200, true, Some(Body::Length(2))));
+        assert_eq!(body("content-length:2\r\nContent-Length: 3\r\n").2, None);
+        assert_eq!(body("Content-Length: 10000000000\r\n").2, Some(Body::Length(10_000_000_000)));
+        assert_eq!(body("Content-Length: -1\r\n").2, None);
+        assert_eq!(
+            body("Transfer-Encoding: gzip, chunked\r\nContent-Length: 3\r\n").2,
+            Some(Body::Chunks(0))
+        );
+        assert_eq!(body("Transfer-Encoding: gzip\r\n").2, None);
+        assert_eq!(body("").2, Some(Body::ToEnd));
+        assert!(!body("Content-Length: 2\r\nConnection: x, Close\r\n").1);
+        assert_eq!(parse("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n").map(|parsed| parsed.1), Ok(false));
+        assert_eq!(parse("HTTP/1.1 304 \r\n\r\n"), Ok((304, true, Some(Body::Length(0)))));
+    }
+
+    #[test]
+    fn a_redirect_leads_back_where_it_names_what_was_asked() {
+        let of = |kind, address: &str, path: &str| Target {
+            address: address.parse().unwrap(),
+            check: Check { kind, host: "web.svc.example".into(), path: path.into(), threshold: 1 }.into(),
+        };
+        let plain = of(HealthCheckType::Http, "192.0.2.1:8080", "/up?deep");
+        for back in [
+            "/up?deep",
+            "/up?deep#top",
+            "HTTP://192.0.2.1:8080/up?deep",
+            "http://Web.svc.example:8080/up?deep",
+        ] {
+            assert!(leads_back(back, &plain), "{back}");
+        }
+        for away in [
+            "/up",
+            "/",
+            "",
+            "//192.0.2.1:8080/up?deep",
+            "https://192.0.2.1:8080/up?deep",
+            "http://192.0.2.1/up?deep",
+        ] {
+            assert!(!leads_back(away, &plain), "{away}");
+        }
+        let secure = of(HealthCheckType::Https, "[2001:db8::1]:443", "/");
+        for back in ["", "/", "https://web.svc.example", "https://[2001:db8::1]:443/"] {
+            assert!(leads_back(back, &secure), "{back}");
+        }
+        assert!(!leads_back("https://web.svc.example:8443/", &secure));
     }
 
     #[test]
     fn a_head_that_is_none_is_told_from_a_long_one() {
         assert_eq!(parse("SSH-2.0-OpenSSH\r\n\r\n"), Err(Failure::NotHttp));
         assert_eq!(parse("HTTP/2 200\r\n\r\n"), Err(Failure::NotHttp));
-        assert_eq!(parse("HTTP/1.1 200\r\n\r\n"), Ok((200, None)));
+        assert_eq!(parse("HTTP/1.1 200\r\n\r\n"), Ok((200, true, Some(Body::ToEnd))));
         let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(101));
         assert_eq!(parse(&many), Err(Failure::HeadTooLong));
-    }
-
-    #[test]
-    fn chunks_end_where_they_say() {
-        let whole = b"3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n";
-        assert_eq!(chunks_end(whole), Ok(Some(whole.len())));
-        for end in 0..whole.len() {
-            assert_eq!(chunks_end(&whole[..end]), Ok(None), "{end}");
-        }
-        assert_eq!(chunks_end(b"0\r\nTrailer: x\r\n\r\n"), Err(()));
-        assert_eq!(chunks_end(b"zz\r\n"), Err(()));
-        assert_eq!(chunks_end(b"ffffffffffffffff\r\n"), Err(()));
     }
 }

@@ -11,6 +11,7 @@ use crate::Failure;
 pub(crate) use self::network::Network;
 pub(crate) use self::stream::Kept;
 
+mod body;
 mod http;
 mod network;
 mod stream;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cartonym_registry::HealthCheckType;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::http::{self, Answer};
@@ -38,7 +38,7 @@ impl Network {
                 // It was closed while it was at rest, which says nothing: ask again.
                 Err(Trouble::Failure(Failure::Broken(_))) => {}
                 Err(trouble) => return Err(trouble),
-                Ok(answer) => return judge(answer, kept).await,
+                Ok(answer) => return judge(answer, target, kept, end).await,
             }
         }
         let tcp = stream::connect(target.address, Instant::now() + self.limits.connect).await?;
@@ -52,7 +52,8 @@ impl Network {
             _ => Stream::Plain(tcp),
         };
         let answer = self.ask(&mut stream, &request, end).await?;
-        judge(answer, Kept { stream, until: connected + self.keep.unwrap_or_default() }).await
+        let kept = Kept { stream, until: connected + self.keep.unwrap_or_default() };
+        judge(answer, target, kept, end).await
     }
 
     async fn ask(&self, stream: &mut Stream, request: &[u8], end: Instant) -> Result<Answer, Trouble> {
@@ -75,11 +76,23 @@ impl Prober for Network {
     }
 }
 
-/// The connection, if the answer is good; and to be used again, if the answer is short.
-async fn judge(answer: Answer, mut kept: Kept) -> Result<Option<Kept>, Trouble> {
+/// The connection, if the answer is good; and to be used again, if the answer has come whole.
+async fn judge(
+    answer: Answer,
+    target: &Target,
+    mut kept: Kept,
+    end: Instant,
+) -> Result<Option<Kept>, Trouble> {
     if !(200..400).contains(&answer.status) {
         return Err(Trouble::Failure(Failure::Status(answer.status)));
     }
-    let again = Instant::now() < kept.until && answer.finish(&mut kept.stream).await;
-    Ok(again.then_some(kept))
+    if answer.location.as_deref().is_some_and(|location| http::leads_back(location, target)) {
+        return Err(Trouble::Failure(Failure::RedirectLoop));
+    }
+    match timeout_at(answer.worth_waiting(end), answer.finish(&mut kept.stream)).await {
+        Ok(Err(failure)) => Err(Trouble::Failure(failure)),
+        Ok(Ok(true)) if Instant::now() < kept.until => Ok(Some(kept)),
+        // A body that does not end in time says nothing against the status.
+        Ok(Ok(_)) | Err(_) => Ok(None),
+    }
 }
