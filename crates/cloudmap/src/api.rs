@@ -72,17 +72,23 @@ impl Api {
         }
     }
 
-    /// Answers a request that cannot be handled for what its connection did.
+    /// Answers a request that is not handled, for what its connection did or for want of a signature.
     pub(crate) fn refuse(&self, request: &Parts, fault: &Fault) -> Response<Bytes> {
         debug!(code = fault.code().name(), message = fault.message(), "a request is refused");
         self.stamp(Protocol::of(request).unwrap_or(Protocol::Json).failure(fault))
     }
 
+    /// Whether a request is signed by one of the keys, where there are any.
+    pub(crate) fn verify(&self, request: &Parts, body: &[u8]) -> Result<(), Fault> {
+        if self.config.keys.is_empty() {
+            return Ok(());
+        }
+        sigv4::verify(request, body, &self.config.keys, (self.config.clock)())
+    }
+
     async fn answer(&self, protocol: Protocol, request: &Parts, body: &[u8]) -> Result<Bytes, Fault> {
         let operation = protocol.operation(request)?;
-        if !self.config.keys.is_empty() {
-            sigv4::verify(request, body, &self.config.keys, (self.config.clock)())?;
-        }
+        self.verify(request, body)?;
         let region = sigv4::region(&request.headers).unwrap_or(&self.config.region);
         let call = Call { registry: &self.registry, config: &self.config, protocol, region };
         operations::run(&call, operation, protocol.read(body)?).await

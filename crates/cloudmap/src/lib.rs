@@ -6,7 +6,7 @@
 pub use api::{Api, Config};
 pub use fault::{Code, Fault};
 pub use serve::{Body, Fallback, Limits, NoFallback, serve};
-pub use sigv4::AccessKeys;
+pub use sigv4::{AccessKeys, Credentials};
 
 mod api;
 mod arn;

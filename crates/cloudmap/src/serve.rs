@@ -29,6 +29,9 @@ pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Answers what is not for the API: health, metrics, a user interface.
 pub trait Fallback: Send + Sync + 'static {
+    /// Whether anybody may ask this. What is not open has to be signed as calls of the API are, where these have to be.
+    fn is_open(&self, request: &Parts) -> bool;
+
     /// Answers a request whose body is read.
     fn answer(&self, request: Request<Bytes>) -> impl Future<Output = Response<Body>> + Send;
 }
@@ -38,6 +41,10 @@ pub trait Fallback: Send + Sync + 'static {
 pub struct NoFallback;
 
 impl Fallback for NoFallback {
+    fn is_open(&self, _request: &Parts) -> bool {
+        true
+    }
+
     async fn answer(&self, _request: Request<Bytes>) -> Response<Body> {
         let mut response = Response::new(Full::default().boxed_unsync());
         *response.status_mut() = StatusCode::NOT_FOUND;
@@ -195,6 +202,15 @@ impl<F: Fallback> Door<F> {
         };
         if Api::serves(&parts) {
             return self.api.handle(Request::from_parts(parts, body)).await.map(whole);
+        }
+        if !self.fallback.is_open(&parts)
+            && let Err(fault) = self.api.verify(&parts, &body)
+        {
+            let mut response = self.api.refuse(&parts, &fault).map(whole);
+            // Of no protocol in which every fault has one status.
+            *response.status_mut() =
+                StatusCode::from_u16(fault.code().status()).unwrap_or(StatusCode::FORBIDDEN);
+            return response;
         }
         self.fallback.answer(Request::from_parts(parts, body)).await
     }

@@ -71,7 +71,8 @@ fn choose<'m>(
     let shown = || matching().filter(|instance| shows(filter, instance.status(&service.service.health)));
     let chosen = narrow(shown, optional, max);
     if chosen.is_empty() && filter == HealthStatusFilter::HealthyOrElseAll {
-        return narrow(matching, optional, max);
+        // Who drains was sent home: nobody is to begin with it, as bad as the others may be.
+        return narrow(|| matching().filter(|instance| instance.draining_until().is_none()), optional, max);
     }
     chosen
 }

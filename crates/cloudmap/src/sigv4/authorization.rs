@@ -72,7 +72,7 @@ pub(super) fn incomplete(message: impl Into<String>) -> Fault {
     Fault::new(Code::IncompleteSignature, message)
 }
 
-const ALGORITHM: &str = "AWS4-HMAC-SHA256 ";
+pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256 ";
 
 #[cfg(test)]
 mod tests {

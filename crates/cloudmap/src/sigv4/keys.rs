@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 /// Access keys by their id; with none, every request is accepted, signed or not.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct AccessKeys(HashMap<String, String>);
 
 impl AccessKeys {
@@ -18,6 +18,11 @@ impl AccessKeys {
     pub fn with(mut self, id: impl Into<String>, secret: impl Into<String>) -> AccessKeys {
         self.0.insert(id.into(), secret.into());
         self
+    }
+
+    /// Whether there is a key of this id.
+    pub fn contains(&self, id: &str) -> bool {
+        self.0.contains_key(id)
     }
 
     /// Whether every request is accepted.

@@ -4,8 +4,10 @@ mod authorization;
 mod canonical;
 mod date;
 mod keys;
+mod sign;
 mod verify;
 
 pub(crate) use authorization::region;
 pub use keys::AccessKeys;
+pub use sign::Credentials;
 pub(crate) use verify::verify;

@@ -12,8 +12,6 @@ use crate::fault::{Code, Fault};
 
 /// Accepts `request` if one of `keys` signed it, with exactly this body, within five minutes of `now`.
 ///
-/// Takes the same time for a key that is not known as for a wrong signature, so that ids cannot be tried out.
-///
 /// # Errors
 ///
 /// The code that AWS answers for what is wrong with the signature.
@@ -24,27 +22,26 @@ pub(crate) fn verify(request: &Parts, body: &[u8], keys: &AccessKeys, now: Times
             incomplete("Authorization header requires existence of an 'X-Amz-Date' header.")
         })?;
     check_signed_headers(request, &authorization)?;
-    let secret = keys.secret(authorization.key);
-    let signed = signs(&authorization, request, signed_at, body, secret.unwrap_or(NOBODY));
-    if secret.is_none() {
-        return Err(Fault::new(
-            Code::UnrecognizedClient,
-            "The security token included in the request is invalid.",
-        ));
-    }
+    let secret = keys.secret(authorization.key).ok_or_else(|| {
+        Fault::new(Code::UnrecognizedClient, "The security token included in the request is invalid.")
+    })?;
     check_date(signed_at, now)?;
     check_scope(&authorization, signed_at)?;
-    if !signed {
-        return Err(invalid(
-            "The request signature we calculated does not match the signature you provided. Check your AWS \
-             Secret Access Key and signing method. Consult the service documentation for details.",
-        ));
+    if signs(&authorization, request, signed_at, body, secret) {
+        return Ok(());
     }
-    Ok(())
+    Err(invalid(
+        "The request signature we calculated does not match the signature you provided. Check your AWS \
+         Secret Access Key and signing method. Consult the service documentation for details.",
+    ))
 }
 
-/// What decides the request must be signed, or whoever stands between could change it.
+/// What decides the request must be signed, or whoever stands between could change it. Each name is there once, or a few
+/// octets would be many to sign.
 fn check_signed_headers(request: &Parts, authorization: &Authorization<'_>) -> Result<(), Fault> {
+    if !authorization.signed_headers.split(';').is_sorted_by(|name, next| name < next) {
+        return Err(incomplete("'SignedHeaders' must be in the order of the names, each once."));
+    }
     let signed = |name: &str| authorization.signed_headers.split(';').any(|signed| signed == name);
     if !signed("host") {
         return Err(invalid("'Host' must be a 'SignedHeader' in the AWS Authorization."));
@@ -103,6 +100,18 @@ fn signs(
     body: &[u8],
     secret: &str,
 ) -> bool {
+    let signature = signature(authorization, request, signed_at, body, secret);
+    unhex(authorization.signature).is_some_and(|claimed| signature.verify_slice(&claimed).is_ok())
+}
+
+/// The signature that `secret` makes of what the header says is signed.
+pub(super) fn signature(
+    authorization: &Authorization<'_>,
+    request: &Parts,
+    signed_at: &str,
+    body: &[u8],
+    secret: &str,
+) -> Hmac<Sha256> {
     let canonical = canonical_request(request, authorization.signed_headers, body);
     let scope = authorization.scope();
     let mut text = format!("AWS4-HMAC-SHA256\n{signed_at}\n{scope}\n");
@@ -111,7 +120,7 @@ fn signs(
     for part in [authorization.region, authorization.service, "aws4_request"] {
         key = mac(&key, part).finalize().into_bytes();
     }
-    unhex(authorization.signature).is_some_and(|signature| mac(&key, &text).verify_slice(&signature).is_ok())
+    mac(&key, &text)
 }
 
 fn mac(key: &[u8], message: &str) -> Hmac<Sha256> {
@@ -138,14 +147,12 @@ fn invalid(message: impl Into<String>) -> Fault {
 }
 
 /// The service's name in credential scopes.
-const SERVICE: &str = "servicediscovery";
-const DATE: &str = "x-amz-date";
+pub(super) const SERVICE: &str = "servicediscovery";
+pub(super) const DATE: &str = "x-amz-date";
 /// Seconds between the clocks of client and server.
 const MOST_SKEW: i64 = 300;
 /// Headers that change what a request means.
 const DECISIVE: [&str; 4] = [DATE, "x-amz-target", "x-amz-security-token", "x-amz-content-sha256"];
-/// Signs in place of the secret of a key that is not known.
-const NOBODY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 #[cfg(test)]
 mod tests;

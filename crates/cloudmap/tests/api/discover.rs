@@ -67,13 +67,14 @@ async fn query_parameters_all_have_to_match() {
 }
 
 /// A service with a custom check, with instances of this health and zone.
-async fn checked(client: &Client, instances: &[(&str, &str, &str)]) {
+async fn checked(client: &Client, instances: &[(&str, &str, &str)]) -> String {
     let namespace = client.http_namespace("n").await;
     let body = json!({"Name": "s", "NamespaceId": namespace, "HealthCheckCustomConfig": {}});
     let service = client.service(body).await;
     for (id, health, zone) in instances {
         client.register(&service, id, json!({"AWS_INIT_HEALTH_STATUS": health, "zone": zone})).await;
     }
+    service
 }
 
 #[tokio::test]
@@ -103,6 +104,25 @@ async fn with_nothing_healthy_only_or_else_all_answers() {
     assert_eq!(discover(&client, filter("HEALTHY_OR_ELSE_ALL")).await, ["a", "b"]);
     let narrowed = json!({"HealthStatus": "HEALTHY_OR_ELSE_ALL", "OptionalParameters": {"zone": "y"}});
     assert_eq!(discover(&client, narrowed).await, ["b"]);
+}
+
+#[tokio::test]
+async fn who_drains_is_unhealthy_and_nobodys_last_resort() {
+    let of_others = [
+        ("HEALTHY", ["b", "a", "a b", "b"]),
+        // Without a healthy one, those are answered that are at least wanted.
+        ("UNHEALTHY", ["", "a b", "a b", "b"]),
+    ];
+    for (others, answers) in of_others {
+        let client = Client::new();
+        let service = checked(&client, &[("b", others, "x")]).await;
+        client.register(&service, "a", json!({"CARTONYM_DRAIN": "60"})).await;
+        client.call("DeregisterInstance", json!({"ServiceId": service, "InstanceId": "a"})).await;
+        for (filter, answer) in ["HEALTHY", "UNHEALTHY", "ALL", "HEALTHY_OR_ELSE_ALL"].iter().zip(answers) {
+            let found = discover(&client, json!({"HealthStatus": filter})).await;
+            assert_eq!(found.join(" "), answer, "{filter}, others {others}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cartonym_cloudmap::{Api, Body, Config, Fallback, Limits, serve};
-use cartonym_registry::Registry;
+use cartonym_cloudmap::{AccessKeys, Api, Body, Config, Credentials, Fallback, Limits, serve};
+use cartonym_registry::{Registry, Timestamp};
 use http_body_util::{BodyExt, Full};
+use hyper::http::request::Parts;
 use hyper::{Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,15 +18,23 @@ use tokio::time::timeout;
 struct Echo;
 
 impl Fallback for Echo {
+    fn is_open(&self, request: &Parts) -> bool {
+        request.uri.path() == "/open"
+    }
+
     async fn answer(&self, request: Request<Bytes>) -> Response<Body> {
         Response::new(Full::from(format!("{} {}", request.method(), request.uri())).boxed_unsync())
     }
 }
 
 async fn start(limits: Limits) -> SocketAddr {
+    start_with(limits, Config::default()).await
+}
+
+async fn start_with(limits: Limits, config: Config) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let api = Arc::new(Api::new(Registry::in_memory(), Config::default()));
+    let api = Arc::new(Api::new(Registry::in_memory(), config));
     tokio::spawn(serve(listener, api, Arc::new(Echo), limits, pending()));
     address
 }
@@ -164,4 +173,33 @@ async fn shutdown_lets_idle_connections_go() {
     let mut rest = String::new();
     stream.read_to_string(&mut rest).await.unwrap();
     assert!(rest.ends_with(r#"{"Namespaces":[]}"#), "{rest}");
+}
+
+#[tokio::test]
+async fn with_keys_what_is_beside_the_api_must_be_signed_too_unless_it_is_open() {
+    let keys = AccessKeys::none().with("AKID", "hush");
+    let address = start_with(Limits::default(), Config { keys, ..Config::default() }).await;
+    let get = async |path: &str, secret: Option<&str>| {
+        let request = Request::get(path).header("host", "x").body(Bytes::new()).unwrap();
+        let request = match secret {
+            Some(secret) => {
+                let credentials =
+                    Credentials { id: "AKID".into(), secret: secret.into(), region: "eu-west-1".into() };
+                credentials.sign(request, Timestamp::now()).unwrap()
+            }
+            None => request,
+        };
+        let mut text = format!("GET {path} HTTP/1.1\r\nconnection: close\r\n");
+        for (name, value) in request.headers() {
+            text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+        }
+        exchange(address, format!("{text}\r\n").as_bytes()).await
+    };
+    assert!(get("/open", None).await.ends_with("GET /open"));
+    let unsigned = get("/closed?b&a=1", None).await;
+    assert!(unsigned.starts_with("HTTP/1.1 403 "), "{unsigned}");
+    assert!(unsigned.contains("MissingAuthenticationTokenException"), "{unsigned}");
+    let wrong = get("/closed?b&a=1", Some("loud")).await;
+    assert!(wrong.contains("InvalidSignatureException"), "{wrong}");
+    assert!(get("/closed?b&a=1", Some("hush")).await.ends_with("GET /closed?b&a=1"));
 }

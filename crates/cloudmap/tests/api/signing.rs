@@ -1,4 +1,4 @@
-use cartonym_cloudmap::{AccessKeys, Config};
+use cartonym_cloudmap::{AccessKeys, Config, Credentials};
 use cartonym_registry::Timestamp;
 use serde_json::Value;
 
@@ -47,6 +47,21 @@ async fn with_keys_a_request_must_be_signed_by_one() {
 }
 
 #[tokio::test]
+async fn a_header_is_signed_once_and_in_its_place() {
+    let client = client("AKIDEXAMPLE", SECRET);
+    for names in
+        ["content-type;host;host;x-amz-date;x-amz-target", "host;content-type;x-amz-date;x-amz-target"]
+    {
+        let mut request = signed();
+        let authorization = request.headers()["authorization"].to_str().unwrap().to_owned();
+        let authorization = authorization.replace("content-type;host;x-amz-date;x-amz-target", names);
+        request.headers_mut().insert("authorization", authorization.parse().unwrap());
+        let verdict = verdict(&client, request).await;
+        assert_eq!(verdict.as_deref(), Some("IncompleteSignatureException"), "{names}");
+    }
+}
+
+#[tokio::test]
 async fn with_other_keys_it_is_refused() {
     let unknown = verdict(&client("OTHER", SECRET), signed()).await;
     assert_eq!(unknown.as_deref(), Some("UnrecognizedClientException"));
@@ -62,4 +77,17 @@ async fn without_keys_anybody_may_ask() {
     let mut odd = raw_request("ListNamespaces", "{}");
     odd.headers_mut().insert("authorization", "Bearer nonsense".parse().unwrap());
     assert_eq!(verdict(&client, odd).await, None);
+}
+
+#[test]
+fn what_is_signed_here_is_signed_as_botocore_does() {
+    let credentials =
+        Credentials { id: "AKIDEXAMPLE".into(), secret: SECRET.into(), region: "us-east-1".into() };
+    let mut unsigned = signed();
+    for header in ["authorization", "x-amz-date"] {
+        unsigned.headers_mut().remove(header);
+    }
+    let ours = credentials.sign(unsigned, Timestamp::from_millis(1_440_938_160_000)).unwrap();
+    assert_eq!(ours.headers(), signed().headers());
+    assert!(!format!("{credentials:?}").contains(SECRET));
 }
