@@ -15,8 +15,9 @@ use tonic::{Code, ConnectError, Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 use crate::messages::{
-    Authenticate, AuthenticateResponse, LeaseTimeToLive, LeaseTimeToLiveResponse, Range, RangeResponse, Txn,
-    TxnResponse, WatchCreate, WatchRequest, WatchResponse,
+    Authenticate, AuthenticateResponse, Header, LeaseGrant, LeaseGrantResponse, LeaseKeepAlive,
+    LeaseKeepAliveResponse, LeaseRevoke, LeaseRevokeResponse, LeaseTimeToLive, LeaseTimeToLiveResponse,
+    Range, RangeResponse, Txn, TxnResponse, WatchCreate, WatchRequest, WatchResponse,
 };
 
 /// Where a cluster is, and how it is talked to.
@@ -69,6 +70,9 @@ pub enum Error {
     /// The revision asked for is forgotten.
     #[error("etcd has forgotten the revision")]
     Compacted,
+    /// The lease has ended.
+    #[error("the lease has ended")]
+    Lapsed,
     /// No member answered, or not in time; whether the call had an effect is not known.
     #[error("etcd at {endpoint}: {}", .status.message())]
     Away {
@@ -166,6 +170,16 @@ impl Client {
         self.call("/etcdserverpb.KV/Range", range).await
     }
 
+    /// Which cluster answers for a range of keys, and which revision it is at.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`].
+    pub async fn position(&self, (key, range_end): (Vec<u8>, Vec<u8>)) -> Result<Header, Error> {
+        let answer = self.range(Range { key, range_end, count_only: true, ..Range::default() }).await?;
+        Ok(answer.header.unwrap_or_default())
+    }
+
     /// Makes a transaction. After [`Error::Away`] it may have been made.
     ///
     /// # Errors
@@ -182,6 +196,51 @@ impl Client {
     /// [`Error`].
     pub async fn lease_time_to_live(&self, id: i64) -> Result<LeaseTimeToLiveResponse, Error> {
         self.call("/etcdserverpb.Lease/LeaseTimeToLive", LeaseTimeToLive { id }).await
+    }
+
+    /// Asks for a lease of some seconds; etcd may make it longer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`].
+    pub async fn lease_grant(&self, seconds: i64) -> Result<i64, Error> {
+        let granted: LeaseGrantResponse =
+            self.call("/etcdserverpb.Lease/LeaseGrant", LeaseGrant { ttl: seconds }).await?;
+        Ok(granted.id)
+    }
+
+    /// Has a lease last as long again as it was asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lapsed`], if it has ended; [`Error::Away`].
+    pub async fn lease_keep_alive(&self, id: i64) -> Result<(), Error> {
+        let member = self.member();
+        let (_, channel) = self.at(member);
+        // A stream for one word: a lease outlives it, and one that breaks is one call that failed.
+        let mut request = Request::new(tokio_stream::once(LeaseKeepAlive { id }));
+        self.authorize(&mut request).await?;
+        let mut grpc = Grpc::new(channel.clone());
+        let ask = async {
+            grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
+            let path = PathAndQuery::from_static("/etcdserverpb.Lease/LeaseKeepAlive");
+            let mut answers = grpc.streaming(request, path, ProstCodec::default()).await?.into_inner();
+            let answer: Option<LeaseKeepAliveResponse> = answers.message().await?;
+            answer.ok_or_else(|| Status::unavailable("no answer"))
+        };
+        let answer = tokio::time::timeout(self.0.timeout, ask).await.unwrap_or_else(|_| Err(too_late()));
+        let answer = answer.map_err(|status| self.failed(member, status))?;
+        if answer.ttl > 0 { Ok(()) } else { Err(Error::Lapsed) }
+    }
+
+    /// Ends a lease, and with it the keys that go with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`].
+    pub async fn lease_revoke(&self, id: i64) -> Result<(), Error> {
+        let _: LeaseRevokeResponse = self.call("/etcdserverpb.Lease/LeaseRevoke", LeaseRevoke { id }).await?;
+        Ok(())
     }
 
     /// Begins a watch.

@@ -2,6 +2,7 @@
 
 mod client;
 mod messages;
+mod pages;
 
 pub use client::{Client, ConfigError, Credentials, Error, Options, Tls, Watch};
 pub use messages::{
@@ -9,3 +10,4 @@ pub use messages::{
     LeaseTimeToLiveResponse, Op, OpResponse, Put, Range, RangeResponse, Request, TargetUnion, Txn,
     TxnResponse, WatchCreate, WatchResponse, prefix_end,
 };
+pub use pages::Pages;
