@@ -4,3 +4,7 @@
 pub use cartonym_backend_embedded as embedded;
 #[cfg(feature = "etcd")]
 pub use cartonym_backend_etcd as etcd;
+#[cfg(feature = "file")]
+pub use cartonym_backend_file as file;
+#[cfg(feature = "remote")]
+pub use cartonym_backend_remote as remote;

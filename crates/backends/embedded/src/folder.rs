@@ -5,6 +5,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use cartonym_registry::Revision;
+
 /// Why a folder is not opened. Nothing in it was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -16,6 +18,18 @@ pub enum OpenError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// It is something else.
+    #[error("{} is no folder; a registry is kept in a folder of its own", path.display())]
+    NoFolder {
+        /// What it is not.
+        path: PathBuf,
+    },
+    /// There is no registry in it.
+    #[error("there is no registry in {}", folder.display())]
+    Missing {
+        /// The folder.
+        folder: PathBuf,
     },
     /// Another process has it open.
     #[error("{} is in use by {}; stop it, or give this one a folder of its own", folder.display(), holder(*process))]
@@ -38,8 +52,38 @@ pub enum OpenError {
         /// The one form that is known.
         expected: u64,
     },
+    /// The file of the registry is gone, and something was in it.
+    #[error(
+        "{} is missing, and changes up to revision {acknowledged} were acknowledged; put it, or a backup's folder, in its place, or \
+         remove {} to begin with an empty registry",
+        path.display(), acknowledged_in.display()
+    )]
+    Gone {
+        /// The file that is missing.
+        path: PathBuf,
+        /// The revision of the last change which somebody was told is written.
+        acknowledged: Revision,
+        /// The file that says so.
+        acknowledged_in: PathBuf,
+    },
+    /// Changes that were acknowledged are not in it: it is older than the folder, or what was written last is lost.
+    #[error(
+        "{} ends at revision {found}, and changes up to {acknowledged} were acknowledged; put a backup's folder in the place of \
+         this one, see what `cartonym repair` finds, or remove {} to go on without them",
+        path.display(), acknowledged_in.display()
+    )]
+    Behind {
+        /// The file of the registry.
+        path: PathBuf,
+        /// The revision of the last change in it.
+        found: Revision,
+        /// That of the last change which somebody was told is written.
+        acknowledged: Revision,
+        /// The file that says so.
+        acknowledged_in: PathBuf,
+    },
     /// It is not what was written.
-    #[error("{} is damaged; restore it from a backup, or move it away to begin anew", path.display())]
+    #[error("{} is damaged; restore it from a backup, or see what `cartonym repair` finds in it", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -59,14 +103,19 @@ pub(crate) struct Folder {
 impl Folder {
     /// Takes the folder at `path`, and makes it where it is missing.
     pub(crate) fn lock(path: &Path) -> Result<Self, OpenError> {
+        if fs::metadata(path).is_ok_and(|there| !there.is_dir()) {
+            return Err(OpenError::NoFolder { path: path.to_owned() });
+        }
         fs::create_dir_all(path).map_err(at(path))?;
         let lock_path = path.join("registry.lock");
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path);
-        let mut lock = options.map_err(at(&lock_path))?;
+        let mut lock = open_or_make(&lock_path)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(OpenError::InUse { folder: path.to_owned(), process: read_process(&mut lock) });
+                return Err(OpenError::InUse {
+                    folder: path.to_owned(),
+                    process: read_number(&lock).and_then(|id| id.try_into().ok()),
+                });
             }
             Err(TryLockError::Error(source)) => return Err(at(&lock_path)(source)),
         }
@@ -75,14 +124,28 @@ impl Folder {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
+    /// Takes the folder at `path`, where a registry is; makes nothing where there is none.
+    pub(crate) fn lock_existing(path: &Path) -> Result<Self, OpenError> {
+        let file = path.join(FILE);
+        match file.try_exists().map_err(at(&file))? {
+            true => Self::lock(path),
+            false => Err(OpenError::Missing { folder: path.to_owned() }),
+        }
+    }
+
     /// The file that holds the registry.
     pub(crate) fn file(&self) -> PathBuf {
-        self.path.join("registry.redb")
+        self.path.join(FILE)
     }
 
     /// The file that is to hold it when it is complete.
     pub(crate) fn unfinished(&self) -> PathBuf {
         self.path.join("registry.redb.new")
+    }
+
+    /// The file that says what was acknowledged.
+    pub(crate) fn acknowledged(&self) -> PathBuf {
+        self.path.join("registry.acknowledged")
     }
 
     /// Makes the names of the folder's files durable.
@@ -91,14 +154,23 @@ impl Folder {
     }
 }
 
+const FILE: &str = "registry.redb";
+
 /// Says where an error was met.
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     |source| OpenError::Path { path: path.to_owned(), source }
 }
 
-fn read_process(lock: &mut File) -> Option<u32> {
+/// Opens a small file that belongs to the folder, and makes it where it is missing.
+pub(crate) fn open_or_make(path: &Path) -> Result<File, OpenError> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(at(path))
+}
+
+/// The number that a file holds, if it is one.
+pub(crate) fn read_number(mut file: &File) -> Option<u64> {
     let mut text = String::new();
-    lock.take(20).read_to_string(&mut text).ok()?;
+    file.rewind().ok()?;
+    file.take(21).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }
 

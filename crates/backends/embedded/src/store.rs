@@ -11,6 +11,7 @@ use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, ReadableDatabase, StorageError};
 use tokio::sync::mpsc;
 
+use crate::acknowledged::Acknowledged;
 use crate::folder::{Folder, OpenError, at};
 use crate::held::Held;
 use crate::records::{self, ReadError, Tables, VERSION};
@@ -20,6 +21,7 @@ use crate::records::{self, ReadError, Tables, VERSION};
 pub(crate) struct Store {
     /// Guards which database is open: none after an error of the disk, until it is opened anew.
     database: Mutex<Option<Arc<Database>>>,
+    pub(crate) acknowledged: Acknowledged,
     // After the database: it is closed before another process may open it.
     folder: Folder,
 }
@@ -31,14 +33,16 @@ pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 const CACHE_OCTETS: usize = 64 << 20;
 
 impl Store {
-    /// Opens the store in `folder`, and makes it where it is missing.
-    pub(crate) fn open(folder: Folder) -> Result<Self, OpenError> {
+    /// Opens the store in `folder`, and makes it where it is missing; its first change comes after `revision` then.
+    pub(crate) fn open(folder: Folder, revision: Revision) -> Result<Self, OpenError> {
         let path = folder.file();
+        let acknowledged = Acknowledged::open(&folder)?;
         if !path.try_exists().map_err(at(&path))? {
-            create(&folder)?;
+            acknowledged.verify_new(revision)?;
+            create(&folder, revision)?;
         }
-        let database = Mutex::new(Some(Arc::new(open(&path)?)));
-        Ok(Self { database, folder })
+        let database = Mutex::new(Some(Arc::new(open(&path, &acknowledged)?)));
+        Ok(Self { database, acknowledged, folder })
     }
 
     /// The revision of the last change.
@@ -54,7 +58,7 @@ impl Store {
         if let Some(database) = &*database {
             return Ok(Arc::clone(database));
         }
-        let opened = Arc::new(open(&self.folder.file())?);
+        let opened = Arc::new(open(&self.folder.file(), &self.acknowledged)?);
         *database = Some(Arc::clone(&opened));
         Ok(opened)
     }
@@ -102,7 +106,7 @@ fn tell_all(
 }
 
 /// Makes a new store under another name, so that an unfinished one is never taken for a store.
-fn create(folder: &Folder) -> Result<(), OpenError> {
+fn create(folder: &Folder, revision: Revision) -> Result<(), OpenError> {
     let unfinished = folder.unfinished();
     if unfinished.try_exists().map_err(at(&unfinished))? {
         fs::remove_file(&unfinished).map_err(at(&unfinished))?;
@@ -112,6 +116,7 @@ fn create(folder: &Folder) -> Result<(), OpenError> {
         let transaction = database.begin_write()?;
         let mut tables = Tables::open(&transaction)?;
         tables.claim()?;
+        tables.revision = revision;
         tables.finish()?;
         Ok(transaction.commit()?)
     };
@@ -120,8 +125,8 @@ fn create(folder: &Folder) -> Result<(), OpenError> {
     folder.sync()
 }
 
-/// Opens the file at `path`, which is left as it is unless it is a whole store of this version.
-fn open(path: &Path) -> Result<Database, OpenError> {
+/// Opens the file at `path`, which is left as it is unless it is a whole store of this version, with all that was acknowledged.
+fn open(path: &Path, acknowledged: &Acknowledged) -> Result<Database, OpenError> {
     let file = fs::OpenOptions::new().read(true).write(true).open(path).map_err(at(path))?;
     let damaged = |source| OpenError::Damaged { path: path.to_owned(), source };
     let file = FileBackend::new(file).map_err(|error| damaged(error.into()))?;
@@ -135,15 +140,18 @@ fn open(path: &Path) -> Result<Database, OpenError> {
             .create_with_backend(held.clone())
             .map_err(|error| refused(path, error))?;
         let transaction = database.begin_read().map_err(|error| damaged(error.into()))?;
-        let (version, _) = records::meta(&transaction).map_err(|error| damaged(error.into()))?;
-        Ok((database, version))
+        let (version, revision) = records::meta(&transaction).map_err(|error| damaged(error.into()))?;
+        Ok((database, version, revision))
     }));
-    let (database, found) =
+    let (database, found, revision) =
         opened.unwrap_or_else(|_| Err(damaged("its pages contradict each other".into())))?;
     if found != VERSION {
         return Err(OpenError::OtherVersion { path: path.to_owned(), found, expected: VERSION });
     }
+    acknowledged.verify(revision)?;
     held.release().map_err(at(path))?;
+    // Whoever reads it from now on has been told of that.
+    acknowledged.note(revision);
     Ok(database)
 }
 

@@ -117,8 +117,10 @@ impl Loop {
         }
         let changed = made.iter().any(Result::is_ok);
         if changed {
+            let revision = tables.revision;
             tables.finish()?;
             transaction.commit()?;
+            self.store.acknowledged.note(revision);
         } else {
             drop(tables);
             transaction.abort()?;

@@ -85,10 +85,7 @@ impl Follower {
 
     /// The revision that etcd is at.
     async fn revision(&self) -> Result<Revision, Stop> {
-        let (key, range_end) = self.layout.all();
-        let answer =
-            self.client.range(Range { key, range_end, count_only: true, ..Range::default() }).await?;
-        let header = answer.header.unwrap_or_default();
+        let header = self.client.position(self.layout.all()).await?;
         let before = self.cluster.swap(header.cluster_id, Ordering::Relaxed);
         if before != 0 && before != header.cluster_id {
             // Restored, or another one: its revisions are not those that were told.
@@ -100,22 +97,15 @@ impl Follower {
     /// Tells everything, as of one revision.
     async fn snapshot(&mut self, told: &Told) -> Result<(), Stop> {
         let at = self.revision().await?;
+        let revision = i64::try_from(at.0).unwrap_or(0);
         send(told, Event::Reset).await?;
         for kind in KINDS {
-            let (mut key, range_end) = self.layout.kind(kind);
-            loop {
-                let revision = i64::try_from(at.0).unwrap_or(0);
-                let range =
-                    Range { key, range_end: range_end.clone(), limit: PAGE, revision, count_only: false };
-                let page = self.client.range(range).await?;
-                let Some(last) = page.kvs.last().map(|kv| kv.key.clone()) else { break };
-                send(told, Event::Records(page.kvs.iter().filter_map(|kv| self.layout.stored(kv)).collect()))
-                    .await?;
-                if !page.more {
-                    break;
-                }
-                key = last;
-                key.push(0);
+            let (key, range_end) = self.layout.kind(kind);
+            let range = Range { key, range_end, limit: PAGE, revision, count_only: false };
+            let mut pages = self.client.pages(range);
+            while let Some(kvs) = pages.next().await? {
+                let records = kvs.iter().filter_map(|kv| self.layout.stored(kv)).collect();
+                send(told, Event::Records(records)).await?;
             }
         }
         send(told, Event::CaughtUp(at)).await?;

@@ -13,6 +13,8 @@ pub(crate) struct Layout {
 /// The kinds of record, parents first.
 pub(crate) const KINDS: [&str; 5] = ["namespace", "http-name", "service", "instance", "operation"];
 
+const NODE: &str = "node/";
+
 impl Layout {
     pub(crate) fn new(prefix: &str) -> Self {
         Self { prefix: format!("{}/", prefix.trim_end_matches('/')) }
@@ -39,9 +41,25 @@ impl Layout {
         format!("{}change", self.prefix).into_bytes()
     }
 
+    /// The key of a node that lives.
+    pub(crate) fn node(&self, name: &str) -> Vec<u8> {
+        format!("{}{NODE}{name}", self.prefix).into_bytes()
+    }
+
+    /// The keys of all nodes.
+    pub(crate) fn nodes(&self) -> (Vec<u8>, Vec<u8>) {
+        range(format!("{}{NODE}", self.prefix))
+    }
+
+    /// The node whose key it is.
+    pub(crate) fn node_name(&self, key: &[u8]) -> Option<String> {
+        let (nodes, _) = self.nodes();
+        String::from_utf8(key.strip_prefix(&nodes[..])?.to_vec()).ok()
+    }
+
     /// The name of the record under a key, if there may be one.
     pub(crate) fn parse(&self, key: &[u8]) -> Option<Key> {
-        if key == self.change() {
+        if key == self.change() || self.node_name(key).is_some() {
             return None;
         }
         let parsed =

@@ -11,14 +11,14 @@ use cartonym_backend_etcd::Etcd;
 use cartonym_registry::Backend;
 use cartonym_registry::conformance::Store;
 
-use common::{Server, has_etcd};
+use common::{Server, options};
 
 /// A prefix of its own in the server of all tests.
 struct Below(String);
 
 impl Store for Below {
     async fn open(&self) -> Arc<dyn Backend> {
-        Arc::new(Etcd::new(&Server::shared().options(), &self.0).unwrap())
+        Arc::new(Etcd::new(&options(Server::shared()), &self.0).unwrap())
     }
 }
 
@@ -27,4 +27,4 @@ fn below() -> Below {
     Below(format!("/cartonym-{}", NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
-cartonym_registry::conformance_suite!(below(), if has_etcd());
+cartonym_registry::conformance_suite!(below(), if Server::is_installed());
