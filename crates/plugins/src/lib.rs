@@ -12,6 +12,8 @@ pub use cartonym_plugin_bufsize as bufsize;
 pub use cartonym_plugin_cache as cache;
 pub use cartonym_plugin_chaos as chaos;
 pub use cartonym_plugin_debug as debug;
+pub use cartonym_plugin_dnssec as dnssec;
+pub use cartonym_plugin_dnstap as dnstap;
 pub use cartonym_plugin_errors as errors;
 pub use cartonym_plugin_etcd as etcd;
 pub use cartonym_plugin_file as file;
@@ -23,6 +25,7 @@ pub use cartonym_plugin_loadbalance as loadbalance;
 pub use cartonym_plugin_local as local;
 pub use cartonym_plugin_log as log;
 pub use cartonym_plugin_loop as loops;
+pub use cartonym_plugin_metadata as metadata;
 pub use cartonym_plugin_minimal as minimal;
 pub use cartonym_plugin_multisocket as multisocket;
 pub use cartonym_plugin_nsid as nsid;
@@ -31,15 +34,22 @@ pub use cartonym_plugin_ready as ready;
 pub use cartonym_plugin_registry as registry;
 pub use cartonym_plugin_reload as reload;
 pub use cartonym_plugin_rewrite as rewrite;
+#[cfg(feature = "route53")]
+pub use cartonym_plugin_route53 as route53;
 pub use cartonym_plugin_secondary as secondary;
 pub use cartonym_plugin_template as template;
 pub use cartonym_plugin_transfer as transfer;
 pub use cartonym_plugin_tsig as tsig;
+pub use cartonym_plugin_view as view;
 pub use cartonym_plugin_whoami as whoami;
 
 /// The plugins of this package, in their order of execution.
 pub fn standard() -> Plugins {
-    Plugins::none()
+    let plugins = Plugins::none();
+    #[cfg(feature = "route53")]
+    let plugins = plugins.with::<route53::Route53>();
+    plugins
+        .with::<metadata::Metadata>()
         .with::<multisocket::Multisocket>()
         .with::<reload::Reload>()
         .with::<debug::Debug>()
@@ -50,6 +60,7 @@ pub fn standard() -> Plugins {
         .with::<prometheus::Prometheus>()
         .with::<errors::Errors>()
         .with::<log::Log>()
+        .with::<dnstap::Tap>()
         .with::<local::Local>()
         .with::<any::Any>()
         .with::<chaos::Chaos>()
@@ -59,6 +70,7 @@ pub fn standard() -> Plugins {
         .with::<acl::Acl>()
         .with::<header::Header>()
         .with::<minimal::Minimal>()
+        .with::<dnssec::Dnssec>()
         .with::<cache::Cache>()
         .with::<template::Template>()
         .with::<transfer::Transfer>()
@@ -70,4 +82,5 @@ pub fn standard() -> Plugins {
         .with::<loops::Loop>()
         .with::<forward::Forward>()
         .with::<whoami::Whoami>()
+        .with::<view::Conditions>()
 }

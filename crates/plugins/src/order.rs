@@ -3,10 +3,11 @@
 /// CoreDNS 1.14.7's directives in its order of execution, which no Corefile can change and existing ones rely on:
 /// `acl` decides about what `rewrite` has made of a name, `cache` keeps answers before `loadbalance` turns them.
 ///
-/// Three differences. `header` and `minimal`, which CoreDNS has behind `cache`, do the same in front of it to what the
+/// Four differences. `header` and `minimal`, which CoreDNS has behind `cache`, do the same in front of it to what the
 /// client sees. And so `registry` has a place between them and the cache: whatever changes there is answered at once,
 /// neither kept by the cache nor hidden by what it has kept before. `transfer` comes before all that have zones, and so
-/// before `registry` as well: each of them refuses transfers that get as far as that.
+/// before `registry` as well: each of them refuses transfers that get as far as that. `dnssec` comes before `registry`,
+/// whose answers are to be signed, and so before the cache: it has one of its own, of signatures.
 pub(crate) const ORDER: [&str; 61] = [
     "root",
     "metadata",
@@ -45,9 +46,9 @@ pub(crate) const ORDER: [&str; 61] = [
     "header",
     "minimal",
     "transfer",
+    "dnssec",
     "registry",
     "cache",
-    "dnssec",
     "tls",
     "template",
     "hosts",
@@ -70,3 +71,6 @@ pub(crate) const ORDER: [&str; 61] = [
     "view",
     "nomad",
 ];
+
+/// Plugins that a program has only where it was built with the feature of their name.
+pub(crate) const FEATURES: [&str; 1] = ["route53"];

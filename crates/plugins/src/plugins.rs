@@ -7,7 +7,7 @@ use cartonym_plugin::corefile::{Directive, Error};
 use cartonym_plugin::{Configure, Page, Place, Plugin, Settings, Setup, Shared};
 use cartonym_wire::NameBuf;
 
-use crate::order::ORDER;
+use crate::order::{FEATURES, ORDER};
 
 /// Plugins in their order of execution.
 #[derive(Clone)]
@@ -83,6 +83,10 @@ impl Plugins {
     fn check(&self, directive: &Directive) -> Result<(), Error> {
         match self.entries.iter().find(|entry| entry.name == directive.name()) {
             Some(Entry { configure: Some(_), .. }) => Ok(()),
+            Some(entry) if FEATURES.contains(&entry.name) => {
+                let build = format!("`cargo build --features {}`", entry.name);
+                Err(directive.error(format!("this program was built without it: {build}")))
+            }
             Some(_) => {
                 Err(directive.error(format!("`{}` is known, but not implemented yet", directive.name)))
             }

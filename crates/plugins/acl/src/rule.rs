@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
+use cartonym_plugin::NotANetwork;
 use cartonym_plugin::corefile::{Directive, Error};
 use cartonym_wire::Type;
 
-use crate::networks::{Networks, read_network};
+use crate::networks::Networks;
 
 /// What happens to a query.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,9 +72,11 @@ impl Rule {
                     (true, "*") => types.all = true,
                     (false, "*") => networks.all = true,
                     (true, _) => types.some.push(word.parse("a type")?),
-                    (false, _) => networks.some.push(read_network(word.as_str()).ok_or_else(|| {
-                        word.error(format!("`{word}` is neither an address nor a network"))
-                    })?),
+                    (false, _) => networks.some.push(
+                        word.as_str()
+                            .parse()
+                            .map_err(|error: NotANetwork| word.error(format!("`{word}` is {error}")))?,
+                    ),
                 }
             }
             if count == 0 {

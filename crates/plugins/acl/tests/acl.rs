@@ -86,7 +86,7 @@ fn what_this_server_asks_itself_is_allowed() {
 #[test]
 fn fates_are_counted() {
     let chain = configure::<Acl>("acl {\nblock type A\ndrop type MX\n}").unwrap();
-    let acl = chain.plugins()[0].clone();
+    let acl = chain.plugins().next().unwrap().clone();
     let tester = Tester::new(Chain::new().then_shared(acl.clone()).then(Canned::default()));
     for question in ["a. A", "a. A", "a. AAAA"] {
         tester.ask(question);

@@ -23,7 +23,7 @@ impl Configure for Auto {
         let mut folders = Vec::new();
         for directive in setup.directives() {
             let folder = parse(folders.len(), directive, setup, &shelf)?;
-            folder.look();
+            setup.take_time(|| folder.look());
             folders.push(Arc::new(folder));
         }
         setup.in_block::<Tables>().add(Arc::clone(&table));

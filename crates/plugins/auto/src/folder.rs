@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use cartonym_plugin::aside;
 use cartonym_wire::{Name, NameBuf};
 use cartonym_zone::{RecordTable, Zone, load};
 use parking_lot::Mutex;
@@ -65,6 +66,13 @@ struct File {
     len: u64,
 }
 
+/// What a look has found.
+#[derive(Default)]
+struct News {
+    new: Vec<Arc<Zone>>,
+    gone: Vec<NameBuf>,
+}
+
 impl Folder {
     pub(crate) fn new(
         number: usize,
@@ -86,7 +94,7 @@ impl Folder {
         while !self.reload.is_zero() {
             tokio::time::sleep(self.reload).await;
             let folder = Arc::clone(&self);
-            let _ = tokio::task::spawn_blocking(move || folder.look()).await;
+            let _ = tokio::task::spawn_blocking(move || folder.look_aside()).await;
         }
     }
 
@@ -96,11 +104,25 @@ impl Folder {
     /// again each time; what was served for it goes on.
     pub(crate) fn look(&self) {
         let mut served = self.shelf.served.lock();
+        let news = self.read_all(&mut served);
+        self.publish(news);
+    }
+
+    /// The same, and threads that give way to those who answer read.
+    fn look_aside(&self) {
+        let mut guard = self.shelf.served.lock();
+        let served = &mut *guard;
+        let news = aside(|| self.read_all(served));
+        self.publish(news);
+    }
+
+    /// Reads what is new or has changed.
+    fn read_all(&self, served: &mut HashMap<NameBuf, Served>) -> News {
         let found = match self.find() {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(folder = %self.path.display(), %error, "not read; what was served goes on");
-                return;
+                return News::default();
             }
         };
         self.is_read.store(true, Ordering::Relaxed);
@@ -124,6 +146,10 @@ impl Folder {
                 served.insert(origin, Served { folder: self.number, file });
             }
         }
+        News { new, gone }
+    }
+
+    fn publish(&self, News { new, gone }: News) {
         if gone.is_empty() && new.is_empty() {
             return;
         }

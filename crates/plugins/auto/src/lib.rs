@@ -5,9 +5,10 @@ mod folder;
 
 use std::sync::Arc;
 
-use cartonym_plugin::{BoxFuture, Plugin, Query, Response, Step, follow};
-use cartonym_wire::{Class, Rcode, Type};
-use cartonym_zone::{Ask, Outcome, RecordTable};
+use cartonym_authority as authority;
+use cartonym_plugin::{BoxFuture, Plugin, Query, Response, Step};
+use cartonym_wire::Class;
+use cartonym_zone::RecordTable;
 use futures_util::future::join_all;
 
 use crate::folder::Folder;
@@ -37,25 +38,7 @@ impl Plugin for Auto {
         }
         let snapshot = self.table.load();
         let Some(zone) = snapshot.find(query.qname(), query.qtype()) else { return Step::Next };
-        if matches!(query.qtype(), Type::AXFR | Type::IXFR) {
-            response.set_rcode(Rcode::REFUSED);
-            return Step::Answered;
-        }
-        let ask = Ask {
-            qtype: query.qtype(),
-            random: query.random(),
-            is_question: query.is_as_asked(),
-            name_servers: true,
-        };
-        match zone.answer(query.qname(), ask, response.builder()) {
-            Outcome::Written(rcode) => {
-                response.set_rcode(rcode);
-                Step::Answered
-            }
-            Outcome::Onward(target) => follow(query, response, &target),
-            // Master files have no aliases.
-            Outcome::Alias(_) => Step::Next,
-        }
+        authority::answer(zone, query, response, |_| false)
     }
 
     fn ready(&self) -> bool {

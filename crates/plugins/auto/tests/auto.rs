@@ -64,7 +64,7 @@ async fn zones_appear_change_and_disappear_with_their_files() {
     let folder = tempfile::tempdir().unwrap();
     let path = |file: &str| folder.path().join("zones").join(file);
     let chain = chain(folder.path(), "auto {\ndirectory zones (.*)\\.zone$ {1}.example\nreload 20ms\n}");
-    let auto = chain.plugins()[0].clone();
+    let auto = chain.plugins().next().unwrap().clone();
     assert!(!auto.ready(), "there is no folder yet");
     let tester = Tester::new(chain.clone());
     let watching = tokio::spawn(auto.clone().background().unwrap());
@@ -113,7 +113,7 @@ async fn what_goes_from_one_folder_is_served_from_another() {
     let chain = chain(folder.path(), &directives.concat());
     let tester = Tester::new(chain.clone());
     assert_eq!(["a.example.", "b.example."].map(|zone| www(&tester, zone)), ["1", "3"]);
-    let watching = tokio::spawn(chain.plugins()[0].clone().background().unwrap());
+    let watching = tokio::spawn(chain.plugins().next().unwrap().clone().background().unwrap());
     fs::remove_file(path("one/db.a.example")).unwrap();
     for _ in 0..2000 {
         if www(&tester, "a.example.") == "2" {

@@ -116,11 +116,6 @@ impl Item {
         (Name::from_wire(&self.name).ok().map(Name::to_buf), self.qtype)
     }
 
-    /// Whether the client had set DO or CD.
-    pub(crate) fn has_bits(&self) -> bool {
-        self.bits.dnssec_ok || self.bits.checking_disabled
-    }
-
     /// Counts a hit, and says how many there were without a longer gap than this between two.
     pub(crate) fn hit(&self, now: u64, gap: u64) -> u32 {
         let last = self.used.swap(now, Ordering::Relaxed);

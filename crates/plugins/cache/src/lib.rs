@@ -125,8 +125,9 @@ impl Cache {
         }
         match self.options.stale {
             Some(Stale { period, mode: StaleMode::Immediate(ttl) })
-                if age < item.lifetime + period.as_secs() && self.refresh(item, query) =>
+                if age < item.lifetime + period.as_secs() =>
             {
+                self.refresh(item, query);
                 self.write_stale(item, ttl, query, response);
                 self.count_hit(item.kind, query);
                 Step::Answered
@@ -145,17 +146,12 @@ impl Cache {
         }
     }
 
-    /// Asks for an item again in the background, unless that is being done; false if it cannot be.
-    fn refresh(&self, item: &Arc<Item>, query: &Query<'_>) -> bool {
-        // The question from within has neither bit.
-        if item.has_bits() {
-            return false;
-        }
+    /// Asks for an item again in the background, unless that is being done.
+    fn refresh(&self, item: &Arc<Item>, query: &Query<'_>) {
         if item.begin_refresh() {
             self.counters.refreshes.add_for(query.route());
             self.refresher.request(item, query);
         }
-        true
     }
 
     fn write_stale(&self, item: &Item, ttl: Ttl, query: &Query<'_>, response: &mut Response<'_>) {

@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 use crate::Cache;
 use crate::item::Item;
 
-/// Where requests for a refresh go. Each is a question of this server to its own chains, which comes back to the cache,
-/// is let through because the item says so, and brings a response to keep.
+/// Where requests for a refresh go. Each is a question of this server to the chain that the item came from, with the bits
+/// of the query that hit it: it comes back to the cache, is let through because the item says so, and brings a response to
+/// keep.
 #[derive(Debug)]
 pub(crate) struct Refresher {
     requests: Sender<Request>,
@@ -35,7 +36,7 @@ impl Default for Refresher {
 impl Refresher {
     /// Asks for a refresh. Where too many wait it is left to another hit.
     pub(crate) fn request(&self, item: &Arc<Item>, query: &Query<'_>) {
-        let request = Request { item: item.clone(), resolver: query.resolver().clone() };
+        let request = Request { item: item.clone(), resolver: query.resolver().by(query.route()) };
         if self.requests.try_send(request).is_err() {
             item.end_refresh();
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cartonym_plugin::Level;
 use cartonym_plugin::corefile::{Directive, Error};
+use cartonym_plugin::{Journal, Level};
 use regex::Regex;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -65,6 +65,13 @@ impl Pattern {
         !(first && self.show_first)
     }
 
+    /// Writes what was counted since the last time.
+    pub(crate) fn report(&self, journal: &Journal) {
+        if let Some(text) = self.line(self.count.swap(0, Ordering::Relaxed)) {
+            journal.write(self.level, move |line| line.push_str(&text));
+        }
+    }
+
     /// The line for a period that has ended; none where it would tell nothing that was not shown.
     fn line(&self, count: u64) -> Option<String> {
         let shown = u64::from(self.show_first);
@@ -85,9 +92,7 @@ pub(crate) async fn report(errors: Arc<Errors>) {
             loop {
                 pattern.begun.notified().await;
                 sleep(pattern.period).await;
-                if let Some(text) = pattern.line(pattern.count.swap(0, Ordering::Relaxed)) {
-                    errors.journal.write(pattern.level, move |line| line.push_str(&text));
-                }
+                pattern.report(&errors.journal);
             }
         });
     }

@@ -68,6 +68,11 @@ impl Plugin for Errors {
     fn background(self: Arc<Self>) -> Option<BoxFuture<'static, ()>> {
         (!self.patterns.is_empty()).then(|| Box::pin(consolidate::report(self)) as BoxFuture<'static, ()>)
     }
+
+    fn end(&self) -> bool {
+        self.patterns.iter().for_each(|pattern| pattern.report(&self.journal));
+        false
+    }
 }
 
 impl Configure for Errors {

@@ -64,7 +64,7 @@ fn other_rcodes_are_no_failures() {
 async fn consolidated(properties: &str) -> String {
     let (shared, written) = shared();
     let chain = chain(&format!("errors {{\n{properties}\n}}"), &shared);
-    let background = chain.plugins()[0].clone().background().map(tokio::spawn);
+    let background = chain.plugins().next().unwrap().clone().background().map(tokio::spawn);
     let tester = Tester::new(chain.then(Failing(Some(Ede::NETWORK_ERROR))));
     for name in ["a. A", "b. A", "c. A"] {
         tester.ask(Ask::new(name));
@@ -86,6 +86,17 @@ async fn errors_of_a_pattern_are_counted() {
         consolidated("consolidate 30s ^network").await,
         "[ERROR] plugin/errors: 3 errors like '^network' occurred in last 30s\n"
     );
+}
+
+#[tokio::test]
+async fn a_period_that_is_cut_short_is_told_as_well() {
+    let (shared, written) = shared();
+    let chain = chain("errors {\nconsolidate 30s ^network\n}", &shared);
+    let errors = chain.plugins().next().unwrap().clone();
+    Tester::new(chain.then(Failing(Some(Ede::NETWORK_ERROR)))).ask("a. A");
+    assert!(!errors.end(), "there is nothing to wait for");
+    drop((errors, shared));
+    assert_eq!(written.text(), "[ERROR] plugin/errors: 1 errors like '^network' occurred in last 30s\n");
 }
 
 #[tokio::test(start_paused = true)]

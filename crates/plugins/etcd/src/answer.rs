@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use cartonym_authority::is_nothing;
 use cartonym_plugin::{OwnedQuery, Query, Response, Resumed, Step};
 use cartonym_wire::{Builder, Class, Flags, HEADER_LEN, MAX_MESSAGE_LEN, Name, Rcode};
 
@@ -48,11 +49,6 @@ impl EtcdRecords {
         }
         Some((step, response.message()?.as_bytes().to_vec()))
     }
-}
-
-/// Whether there is no such name; an alias is an answer, wherever it leads.
-pub(crate) fn is_nothing(response: &Response<'_>) -> bool {
-    response.rcode() == Rcode::NXDOMAIN && response.count_of(cartonym_wire::Section::Answer) == 0
 }
 
 /// Whether a label stands for any label.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
-use cartonym_etcd::{Client, Error, Range, Watch, WatchCreate, WatchResponse, prefix_end};
+use cartonym_etcd::{Client, Error, Header, Range, Watch, WatchCreate, WatchResponse, prefix_end};
 use futures_util::future::join_all;
 
 use crate::entry::BoxedName;
@@ -52,7 +52,7 @@ struct Follower<'v> {
 impl Follower<'_> {
     /// Follows until something fails.
     async fn session(&self, progress: &mut Progress) -> Result<std::convert::Infallible, Error> {
-        let (revision, cluster) = self.revision().await?;
+        let Header { revision, cluster_id: cluster } = self.client.position(self.range()).await?;
         // A store that was put back in time, or is another one, has nothing to do with what is known.
         let goes_on = progress.revision > 0 && progress.revision <= revision && progress.cluster == cluster;
         if !goes_on {
@@ -75,25 +75,13 @@ impl Follower<'_> {
         }
     }
 
-    /// The revision that etcd is at, and which cluster it is.
-    async fn revision(&self) -> Result<(i64, u64), Error> {
-        let (key, range_end) = self.range();
-        let answer =
-            self.client.range(Range { key, range_end, count_only: true, ..Range::default() }).await?;
-        let header = answer.header.unwrap_or_default();
-        Ok((header.revision, header.cluster_id))
-    }
-
     /// Reads everything as of one revision, and serves it.
     async fn load(&self, revision: i64) -> Result<(), Error> {
         let mut state = State::new(&self.view.source.prefix);
-        let (mut key, range_end) = self.range();
-        loop {
-            let range = Range { key, range_end: range_end.clone(), limit: PAGE, revision, count_only: false };
-            let page = self.client.range(range).await?;
-            state.extend(&page.kvs);
-            let Some(last) = page.kvs.last().filter(|_| page.more) else { break };
-            key = [&*last.key, &[0]].concat();
+        let (key, range_end) = self.range();
+        let mut pages = self.client.pages(Range { key, range_end, limit: PAGE, revision, count_only: false });
+        while let Some(kvs) = pages.next().await? {
+            state.extend(&kvs);
         }
         let view = Arc::clone(self.view);
         // A million keys take seconds, which others on this thread have better use for.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod compile;
+pub mod connection;
 mod entry;
 mod follow;
 mod leases;

@@ -1,10 +1,11 @@
 //! `etcd [ZONES...] { … }`.
 
-use cartonym_etcd::{Credentials, Options as Etcd, Tls};
+use cartonym_etcd::Options as Etcd;
 use cartonym_plugin::corefile::{Directive, Error, Word};
 use cartonym_plugin::{Fallthrough, Setup};
 use cartonym_wire::NameBuf;
 
+use crate::connection;
 use crate::lifetime::{Bounds, LONGEST};
 
 /// What a directive says.
@@ -67,25 +68,17 @@ impl Options {
         if min > max {
             return Err(directive.error("`min-lease-ttl` is longer than `max-lease-ttl`"));
         }
-        options.source.etcd.check().map_err(|error| {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-            directive.error(format!("{error}{}", cause.unwrap_or_default()))
-        })?;
+        connection::check(&options.source.etcd, directive)?;
         Ok(options)
     }
 
     fn set(&mut self, entry: &Directive, setup: &Setup<'_>) -> Result<(), Error> {
         let Source { etcd, prefix, bounds, .. } = &mut self.source;
+        if connection::entry(etcd, entry, |path| setup.path(path))? {
+            return Ok(());
+        }
         match entry.name() {
             "path" => *prefix = self::prefix(entry.one_arg()?.as_str()),
-            "credentials" => {
-                let [user, password] = entry.arg_count(2..=2)? else {
-                    return Err(entry.error("`credentials USER PASSWORD`"));
-                };
-                let (user, password) = (user.as_str().to_owned(), password.as_str().to_owned());
-                etcd.credentials = Some(Credentials { user, password });
-            }
-            "tls" => etcd.tls = Some(tls(entry, setup)?),
             "fallthrough" => self.fallthrough = Fallthrough::of(entry)?,
             "min-lease-ttl" => bounds.min = seconds(entry.one_arg()?)?,
             "max-lease-ttl" => bounds.max = seconds(entry.one_arg()?)?,
@@ -95,17 +88,6 @@ impl Options {
         }
         Ok(())
     }
-}
-
-/// `tls`, `tls CA`, `tls CERT KEY` or `tls CERT KEY CA`.
-fn tls(entry: &Directive, setup: &Setup<'_>) -> Result<Tls, Error> {
-    let file = |word: &Word| setup.path(word.as_str());
-    let (identity, authority) = match entry.arg_count(0..=3)? {
-        [authority] => (None, Some(authority)),
-        [certificate, key, more @ ..] => (Some((file(certificate), file(key))), more.first()),
-        [] => (None, None),
-    };
-    Ok(Tls { authority: authority.map(file), identity })
 }
 
 /// `30s`, or a number of seconds.

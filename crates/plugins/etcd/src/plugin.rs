@@ -3,16 +3,16 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use cartonym_authority::{self as authority, Before, is_nothing};
 use cartonym_plugin::corefile::Error;
 use cartonym_plugin::metrics::Kind;
 use cartonym_plugin::{
     BoxFuture, Configure, Fallthrough, Metrics, Place, Plugin, Query, Response, Setup, Step,
-    follow as follow_alias,
 };
 use cartonym_wire::{Class, Rcode, Section, Ttl, Type};
-use cartonym_zone::{Ask, Outcome, Zone};
+use cartonym_zone::{Ask, Zone};
 
-use crate::answer::{has_star, is_nothing};
+use crate::answer::has_star;
 use crate::compile::SOA_TTL;
 use crate::follow::follow;
 use crate::lifetime::resolve;
@@ -43,23 +43,13 @@ impl EtcdRecords {
         if query.qtype() == Type::SOA {
             return write_soa(zone, response);
         }
-        let (qtype, random) = (query.qtype(), query.random());
-        let ask = Ask { qtype, random, is_question, name_servers: false };
-        response.set_rcode(Rcode::NOERROR);
-        let outcome = zone.answer(query.qname(), ask, response.builder());
+        let ask = Ask { is_question, name_servers: false, ..authority::ask(query) };
+        let outcome = authority::write(zone, query, ask, response);
         if self.view.has_moments.load(Relaxed) {
             let (now, bounds) = (query.now(), self.view.source.bounds);
             response.builder().map_ttls(|ttl| resolve(ttl, now, bounds));
         }
-        match outcome {
-            Outcome::Written(rcode) => {
-                response.set_rcode(rcode);
-                Step::Answered
-            }
-            Outcome::Onward(target) => follow_alias(query, response, &target),
-            // None is ever put in.
-            Outcome::Alias(_) => Step::Next,
-        }
+        authority::step(outcome, query, response)
     }
 
     #[cold]
@@ -82,11 +72,7 @@ impl Plugin for EtcdRecords {
             let is_ours = self.view.source.zones.iter().any(|zone| query.name().is_within(zone));
             return if is_ours { self.defer(query) } else { Step::Next };
         };
-        if matches!(query.qtype(), Type::AXFR | Type::IXFR) {
-            response.set_rcode(Rcode::REFUSED);
-            return Step::Answered;
-        }
-        let (mark, flags) = (response.builder().mark(), response.flags());
+        let before = Before::of(response);
         let step = self.write(zone, query, query.is_as_asked(), response);
         if !is_nothing(response) {
             return step;
@@ -96,9 +82,7 @@ impl Plugin for EtcdRecords {
             name if self.fallthrough.takes(name) => Step::Next,
             _ => return step,
         };
-        response.set_rcode(Rcode::NOERROR);
-        response.builder().rewind(mark);
-        response.builder().set_flags(flags);
+        before.restore(response);
         step
     }
 

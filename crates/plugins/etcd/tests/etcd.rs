@@ -13,7 +13,7 @@ use cartonym_responder::{Chain, Moment, Responder, Scratch, Verdict};
 use cartonym_testing::{Ask, Tester, allocations};
 use cartonym_wire::{MAX_MESSAGE_LEN, Name};
 
-use common::{Served, Server, client, has_etcd, put};
+use common::{Served, Server, client, put};
 
 /// Keys below `/skydns/test/skydns`, and values.
 const KEYS: &[(&str, &str)] = &[
@@ -47,7 +47,7 @@ const KEYS: &[(&str, &str)] = &[
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_are_answered_as_skydns_has_them() {
-    if !has_etcd() {
+    if !Server::is_installed() {
         return;
     }
     let server = Server::start();
@@ -115,7 +115,7 @@ async fn keys_are_answered_as_skydns_has_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_goes_takes_its_name_along() {
-    if !has_etcd() {
+    if !Server::is_installed() {
         return;
     }
     let server = Server::start();
@@ -129,7 +129,7 @@ async fn a_key_that_goes_takes_its_name_along() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_path_may_have_several_segments() {
-    if !has_etcd() {
+    if !Server::is_installed() {
         return;
     }
     let server = Server::start();
@@ -143,7 +143,7 @@ async fn a_path_may_have_several_segments() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leased_key_lives_as_long_as_its_lease() {
-    if !has_etcd() {
+    if !Server::is_installed() {
         return;
     }
     let server = Server::start();
@@ -169,7 +169,7 @@ async fn a_leased_key_lives_as_long_as_its_lease() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_allocates_nothing() {
-    if !has_etcd() {
+    if !Server::is_installed() {
         return;
     }
     let server = Server::start();
@@ -208,7 +208,7 @@ async fn an_answer_allocates_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_changed_while_away_is_found_though_its_history_is_compacted() {
-    if !has_etcd() {
+    if !Server::is_installed() {
         return;
     }
     let mut server = Server::start();
@@ -235,7 +235,7 @@ async fn what_changed_while_away_is_found_though_its_history_is_compacted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_fails_while_etcd_is_away() {
-    if !has_etcd() {
+    if !Server::is_installed() {
         return;
     }
     let mut server = Server::start();
@@ -255,7 +255,7 @@ async fn no_answer_fails_while_etcd_is_away() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_before_the_first_data_waits_for_it() {
-    if !has_etcd() {
+    if !Server::is_installed() {
         return;
     }
     let server = Server::start();
@@ -267,7 +267,7 @@ async fn a_query_before_the_first_data_waits_for_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_configuration_goes_on_with_what_is_known() {
-    if !has_etcd() {
+    if !Server::is_installed() {
         return;
     }
     let mut server = Server::start();

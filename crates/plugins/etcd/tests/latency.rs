@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use cartonym_etcd::{Client, Op, Txn};
 
-use common::{Served, Server, client, has_etcd, put};
+use common::{Served, Server, client, put};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_is_answered_within_50_ms_before_and_after_etcd_was_away() {
-    if !has_etcd() {
+    if !Server::is_installed() {
         return;
     }
     let mut server = Server::start();

@@ -26,7 +26,8 @@ impl Configure for FileDirective {
         let mut files = Files::new(Arc::new(RecordTable::new(RandomState::new().hash_one(0))));
         for directive in setup.directives() {
             let stanza = parse(directive, setup, files.table())?;
-            stanza.load().map_err(|error| directive.error(error.to_string()))?;
+            let loaded = setup.take_time(|| stanza.load());
+            loaded.transpose().map_err(|error| directive.error(error.to_string()))?;
             files.add(stanza);
         }
         setup.in_block::<Tables>().add(Arc::clone(files.table()));

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cartonym_plugin::{BoxFuture, Fallthrough, Plugin, Query, Response, Resumed, Step, follow};
-use cartonym_wire::{Builder, Class, Ede, Flags, HEADER_LEN, Name, Opcode, Rcode, Section, SuffixMap, Type};
-use cartonym_zone::{Ask, Outcome, RecordTable};
+use cartonym_authority as authority;
+use cartonym_plugin::{BoxFuture, Fallthrough, Plugin, Query, Response, Resumed, Step};
+use cartonym_wire::{Builder, Class, Ede, Flags, HEADER_LEN, Name, Opcode, Rcode, SuffixMap, Type};
+use cartonym_zone::RecordTable;
 use futures_util::future::{join, join_all};
 
 use crate::master::{Master, MasterError};
@@ -117,35 +118,7 @@ impl Plugin for Files {
         }
         let snapshot = self.table.load();
         let Some(zone) = snapshot.find(query.qname(), query.qtype()) else { return Step::Next };
-        if matches!(query.qtype(), Type::AXFR | Type::IXFR) {
-            response.set_rcode(Rcode::REFUSED);
-            return Step::Answered;
-        }
-        let (mark, flags) = (response.builder().mark(), response.flags());
-        let ask = Ask {
-            qtype: query.qtype(),
-            random: query.random(),
-            is_question: query.is_as_asked(),
-            name_servers: true,
-        };
-        match zone.answer(query.qname(), ask, response.builder()) {
-            // An alias is an answer, wherever it leads.
-            Outcome::Written(Rcode::NXDOMAIN)
-                if response.count_of(Section::Answer) == 0
-                    && self.falls_through(zone.origin(), query.name()) =>
-            {
-                response.builder().rewind(mark);
-                response.builder().set_flags(flags);
-                Step::Next
-            }
-            Outcome::Written(rcode) => {
-                response.set_rcode(rcode);
-                Step::Answered
-            }
-            // Master files have no aliases.
-            Outcome::Alias(_) => Step::Next,
-            Outcome::Onward(target) => follow(query, response, &target),
-        }
+        authority::answer(zone, query, response, |name| self.falls_through(zone.origin(), name))
     }
 
     fn handles(&self, opcode: Opcode) -> bool {
@@ -183,7 +156,6 @@ impl Stanza {
         loop {
             tokio::time::sleep(self.reload).await;
             let masters = self.masters.clone();
-            // Reading a million records takes its time, which others have better use for.
             let look = move || masters.iter().for_each(|master| master.reload());
             let _ = tokio::task::spawn_blocking(look).await;
         }

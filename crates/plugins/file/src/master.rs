@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use cartonym_plugin::aside;
 use cartonym_wire::{Message, Name, NameBuf, Rcode};
 use cartonym_zone::{LoadError, RecordTable, Zone, load};
 use parking_lot::Mutex;
@@ -112,7 +113,8 @@ impl Master {
 
     /// Serves the zone of the file as it is now, unless that is known; how many names it has.
     fn read_again(&self) -> Result<Option<usize>, MasterError> {
-        let (zone, _) = load(&self.path, &self.origin, self.table.hasher())?;
+        // A million records take their time, which others have better use for; nobody waits for a lock meanwhile.
+        let (zone, _) = aside(|| load(&self.path, &self.origin, self.table.hasher()))?;
         let zone = Arc::new(zone);
         let Some(updates) = &self.updates else {
             let is_new = self.by_mtime || serial(&zone) != self.served().and_then(|served| serial(&served));

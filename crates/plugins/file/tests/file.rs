@@ -126,7 +126,7 @@ async fn a_file_that_changes_before_it_is_first_looked_at_is_read_again_and_a_wr
     change(&path, &zone(2, "www 60 A 192.0.2.2"), 1);
     let tester = Tester::new(chain.clone());
     let background: Vec<_> =
-        chain.plugins().iter().filter_map(|plugin| plugin.clone().background()).map(tokio::spawn).collect();
+        chain.plugins().filter_map(|plugin| plugin.clone().background()).map(tokio::spawn).collect();
     let until = async |text: &str| {
         for attempt in 0.. {
             if tester.ask("www.example. A").to_string().contains(text) {

@@ -11,13 +11,16 @@ mod resolv;
 mod tls;
 mod upstream;
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use cartonym_plugin::corefile::Error;
-use cartonym_plugin::{BoxFuture, Configure, Place, Plugin, Query, Response, Setup, Step};
+use cartonym_plugin::{
+    BoxFuture, Configure, Label, Listeners, Metadata, Place, Plugin, Query, Response, Setup, Step,
+};
 use cartonym_wire::{Ede, Name, Rcode, Type};
 
 pub use options::{Options, Policy, Protocol};
@@ -28,9 +31,20 @@ use relay::{Permit, Relay};
 use upstream::Target;
 
 /// Passes queries to other servers.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Forward {
     relay: Arc<Relay>,
+    /// Whether anybody may want to know which upstream was asked.
+    metadata: Option<Arc<Metadata>>,
+}
+
+/// Tells which upstream was asked.
+struct Asked;
+
+impl Label for Asked {
+    fn text<'a>(&'a self, query: &'a Query<'_>) -> Option<&'a str> {
+        query.note()
+    }
 }
 
 impl Forward {
@@ -49,7 +63,7 @@ impl Forward {
     }
 
     fn passing(upstreams: impl IntoIterator<Item = Target>, options: Options) -> Forward {
-        Forward { relay: Arc::new(Relay::new(upstreams, options)) }
+        Forward { relay: Arc::new(Relay::new(upstreams, options)), metadata: None }
     }
 
     /// What has been counted for each upstream.
@@ -76,6 +90,12 @@ impl Forward {
     }
 }
 
+impl fmt::Debug for Forward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.upstreams()).finish()
+    }
+}
+
 impl Plugin for Forward {
     fn name(&self) -> &'static str {
         "forward"
@@ -91,7 +111,9 @@ impl Plugin for Forward {
         }
         let Some(permit) = Permit::of(&self.relay) else { return refuse(response, Ede::OTHER) };
         let outgoing = Outgoing::of(query);
-        Step::defer(async move { permit.relay(outgoing).await })
+        let is_told = self.metadata.as_ref().is_some_and(|metadata| metadata.is_on_for(query));
+        let note = is_told.then(|| query.begin_note());
+        Step::defer(async move { permit.relay(outgoing, note).await })
     }
 
     fn background(self: Arc<Self>) -> Option<BoxFuture<'static, ()>> {
@@ -119,7 +141,11 @@ impl Configure for Forward {
                 options.next_on_nodata = false;
             }
             left = left.saturating_sub(1);
-            let forward = Forward::passing(upstreams, options);
+            let metadata = setup.in_block::<Metadata>();
+            metadata.tell("forward/upstream", Arc::new(Asked));
+            let mut relay = Relay::new(upstreams, options);
+            relay.listeners = setup.in_block::<Listeners>().all();
+            let forward = Forward { relay: Arc::new(relay), metadata: Some(metadata) };
             metrics::show(&forward.relay, &setup.metrics());
             setup.plugin(forward);
         }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cartonym_plugin::{Resumed, Transport};
+use cartonym_plugin::{Exchange, Listener, Note, Resumed, Transport};
 use cartonym_wire::{Ede, Flags, Message, OptionCode, Rcode};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::dice::Dice;
 use crate::options::{Options, Policy, Protocol};
@@ -15,10 +15,11 @@ use crate::outgoing::Outgoing;
 use crate::upstream::{ExchangeError, Target, Upstream};
 
 /// The upstreams, and how to choose among them.
-#[derive(Debug)]
 pub(crate) struct Relay {
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) options: Options,
+    /// Who hears what upstreams are asked.
+    pub(crate) listeners: Vec<Arc<dyn Listener>>,
     pub(crate) dice: Dice,
     /// Whose turn it is.
     turn: AtomicUsize,
@@ -37,8 +38,6 @@ enum RelayError {
     NoneFit,
     #[error("{0}: {1}")]
     Upstream(SocketAddr, ExchangeError),
-    #[error("upstreams: i/o timeout")]
-    Timeout,
 }
 
 impl Permit {
@@ -53,9 +52,12 @@ impl Permit {
     }
 
     /// Asks upstreams until one answers.
-    pub(crate) async fn relay(self, query: Outgoing) -> Resumed {
-        let relay = &self.0;
-        let answer = timeout(DEADLINE, relay.ask(query)).await.unwrap_or(Err(RelayError::Timeout));
+    pub(crate) async fn relay(self, query: Outgoing, note: Option<Note>) -> Resumed {
+        let (relay, mut asked) = (&self.0, None);
+        let answer = relay.ask(query, &mut asked).await;
+        if let (Some(note), Some(asked)) = (note, asked) {
+            note.write(asked.to_string());
+        }
         match answer {
             Ok(message) if relay.is_for_next(&message) => Resumed::Next,
             Ok(message) => Resumed::Answered(message),
@@ -75,6 +77,7 @@ impl Relay {
         Relay {
             upstreams: upstreams.into_iter().map(|target| Upstream::new(target, &options)).collect(),
             options,
+            listeners: Vec::new(),
             dice: Dice::default(),
             turn: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
@@ -83,57 +86,89 @@ impl Relay {
         }
     }
 
-    async fn ask(&self, mut query: Outgoing) -> Result<Vec<u8>, RelayError> {
+    /// Asks upstreams until one answers; `asked` is the last of them. A response that another might better counts if none
+    /// does, whatever fails behind it.
+    async fn ask(&self, mut query: Outgoing, asked: &mut Option<SocketAddr>) -> Result<Vec<u8>, RelayError> {
         let count = self.upstreams.len();
         let attempts = self.options.attempts.unwrap_or(2 * count);
-        let (mut at, mut last) = (self.first(), Err(RelayError::NoneFit));
+        let until = Instant::now() + DEADLINE;
+        let (mut at, mut response, mut failed) = (self.first(), None, RelayError::NoneFit);
         for attempt in 1..=attempts {
-            let Some((found, upstream)) = self.next_fit(at) else { return last };
+            let left = until.saturating_duration_since(Instant::now());
+            let Some((found, upstream)) = self.next_fit(at).filter(|_| !left.is_zero()) else { break };
             at = found + 1;
+            *asked = Some(upstream.address());
             // A new id each time: an answer that comes too late must not pass for another upstream's.
             query.set_id(self.dice.roll() as u16);
-            last = match self.exchange(upstream, &query).await {
-                Ok(answer) if self.is_for_another(&answer) && attempt < count => Ok(answer),
+            // Those that have yet to be asked are left their part of the time, if this one is waited for longer than usual.
+            let others = (count - (attempt - 1) % count).min(attempts - attempt + 1);
+            let limit = self.options.read_timeout.min(USUAL.max(left / others as u32));
+            let exchange = timeout_at(until, self.exchange(upstream, &query, limit));
+            match exchange.await.unwrap_or(Err(ExchangeError::Timeout)) {
+                Ok(answer) if self.is_for_another(&answer) && attempt < count => response = Some(answer),
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
                     if self.options.max_fails > 0 {
                         upstream.doubt.notify_one();
                     }
-                    Err(RelayError::Upstream(upstream.address(), error))
+                    failed = RelayError::Upstream(upstream.address(), error);
                 }
-            };
+            }
             if attempt % count == 0 {
                 // All have been tried; a port that is closed says so at once, over and over.
                 sleep(PAUSE).await;
             }
         }
-        last
+        response.ok_or(failed)
     }
 
-    async fn exchange(&self, upstream: &Upstream, query: &Outgoing) -> Result<Vec<u8>, ExchangeError> {
-        let began = Instant::now();
-        let answer = self.exchange_over(upstream, query).await?;
-        upstream.times.note(flags(&answer).rcode(), began.elapsed());
+    async fn exchange(
+        &self,
+        upstream: &Upstream,
+        query: &Outgoing,
+        limit: Duration,
+    ) -> Result<Vec<u8>, ExchangeError> {
+        let (transport, may_change) = self.transport(upstream, query);
+        let answer = self.exchange_over(transport, upstream, query, limit).await?;
+        if may_change && flags(&answer).has(Flags::TC) {
+            return self.exchange_over(Transport::Tcp, upstream, query, limit).await;
+        }
         Ok(answer)
     }
 
-    async fn exchange_over(&self, upstream: &Upstream, query: &Outgoing) -> Result<Vec<u8>, ExchangeError> {
-        let limit = self.options.read_timeout;
-        let prefer_udp = match self.options.protocol {
-            _ if upstream.is_encrypted() => return upstream.ask_tcp(query, limit).await,
-            Protocol::Tcp => return upstream.ask_tcp(query, limit).await,
-            Protocol::PreferUdp => true,
+    /// What a query travels over, and whether it does so over TCP when its answer does not fit.
+    fn transport(&self, upstream: &Upstream, query: &Outgoing) -> (Transport, bool) {
+        match self.options.protocol {
+            _ if upstream.is_encrypted() => (Transport::Tls, false),
+            Protocol::Tcp => (Transport::Tcp, false),
+            Protocol::PreferUdp => (Transport::Udp, true),
             // A question from within fits a datagram as well as any.
-            Protocol::AsClient => query.transport == Transport::Internal,
+            Protocol::AsClient if query.transport == Transport::Internal => (Transport::Udp, true),
+            Protocol::AsClient if query.transport.is_stream() => (Transport::Tcp, false),
+            Protocol::AsClient => (Transport::Udp, false),
+        }
+    }
+
+    async fn exchange_over(
+        &self,
+        transport: Transport,
+        upstream: &Upstream,
+        query: &Outgoing,
+        limit: Duration,
+    ) -> Result<Vec<u8>, ExchangeError> {
+        let began = Instant::now();
+        let answer = match transport {
+            Transport::Udp => upstream.ask_udp(query, limit).await,
+            _ => upstream.ask_tcp(query, limit).await,
         };
-        if !prefer_udp && query.transport.is_stream() {
-            return upstream.ask_tcp(query, limit).await;
+        let took = began.elapsed();
+        if let Ok(answer) = &answer {
+            upstream.times.note(flags(answer).rcode(), took);
         }
-        let answer = upstream.ask_udp(query, limit).await?;
-        if prefer_udp && flags(&answer).has(Flags::TC) {
-            return upstream.ask_tcp(query, limit).await;
-        }
-        Ok(answer)
+        let (server, query, response) = (upstream.address(), query.as_bytes(), answer.as_deref().ok());
+        let exchange = Exchange { server, transport, took, query, response };
+        self.listeners.iter().for_each(|listener| listener.hear(&exchange));
+        answer
     }
 
     /// Where the list begins for one query.
@@ -196,5 +231,7 @@ fn failure(error: &RelayError) -> Vec<u8> {
 
 /// How long one query may take: a client has asked elsewhere by then.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// How long an upstream is waited for, if it is to be, however many others there are.
+const USUAL: Duration = Duration::from_secs(2);
 /// Between two rounds through all upstreams.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -3,14 +3,16 @@
 mod upstream;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cartonym_plugin::{Plugin, Transport};
+use cartonym_plugin::{
+    Exchange, Listener, Listeners, Metadata, Plugin, Query, Response, Settings, Shared, Step, Told, Transport,
+};
 use cartonym_plugin_forward::{Forward, Options, Policy, Protocol};
 use cartonym_responder::Chain;
-use cartonym_testing::{Answer, Ask, Canned, Tester, configure};
+use cartonym_testing::{Answer, Ask, Canned, Tester, configure, configure_in};
 use cartonym_wire::{Flags, OptionCode, Rcode};
 
 use upstream::{Over, Upstream, empty, txt};
@@ -115,8 +117,10 @@ async fn a_closed_port_fails_at_once() {
 #[tokio::test]
 async fn silence_everywhere_is_servfail() {
     let (one, two) = (Upstream::silent().await, Upstream::silent().await);
-    let answer = ask(&tester(&[&one, &two], options()), "a. TXT").await;
+    let answer = ask(&tester(&[&one, &two], options()), Ask::new("a. TXT").edns(1232)).await;
     assert_eq!(answer.rcode(), Rcode::SERVFAIL);
+    let why = answer.option(OptionCode::EDE).expect("an extended error");
+    assert!(why.starts_with(&[0, 22]) && why.ends_with(b"i/o timeout"), "{why:?}");
     assert_eq!((one.seen().len(), two.seen().len()), (2, 2), "each is tried twice");
 }
 
@@ -267,6 +271,28 @@ async fn an_rcode_may_lead_to_another_upstream() {
 }
 
 #[tokio::test]
+async fn a_response_counts_if_no_other_upstream_has_one() {
+    let refusing = Upstream::start(|_, query| vec![empty(query, 5)]).await;
+    let silent = Upstream::silent().await;
+    let options = Options { failover_rcodes: vec![Rcode::REFUSED], attempts: Some(2), ..options() };
+    let answer = ask(&tester(&[&refusing, &silent], options), "a. TXT").await;
+    assert_eq!((answer.rcode(), silent.seen().len()), (Rcode::REFUSED, 1));
+}
+
+#[tokio::test]
+async fn an_upstream_that_may_take_long_leaves_time_for_the_next_and_is_in_doubt() {
+    let (silent, second) = (Upstream::silent().await, Upstream::saying("second").await);
+    let options = Options { read_timeout: Duration::from_secs(60), ..options() };
+    let forward = Arc::new(Forward::with([silent.address, second.address], options));
+    let background = tokio::spawn(forward.clone().background().unwrap());
+    let tester = Tester::new(Chain::new().then_shared(forward.clone()));
+    assert_eq!(word(&ask(&tester, "a. TXT").await), "second");
+    let failed = || forward.upstreams().next().unwrap().1.failed_probes;
+    wait_until(|| failed() > 0).await;
+    background.abort();
+}
+
+#[tokio::test]
 async fn an_rcode_may_leave_the_query_to_the_next_plugin() {
     let denying = Upstream::start(|_, query| vec![empty(query, 3)]).await;
     let nodata = Upstream::start(|_, query| vec![empty(query, 0)]).await;
@@ -302,6 +328,95 @@ async fn random_takes_any() {
     }
     // One chance in 2^63 that one of them is never taken.
     assert!(!one.seen().is_empty() && !two.seen().is_empty());
+}
+
+/// Reads the label that `forward` tells.
+struct Reader {
+    label: Told,
+    read: Arc<Mutex<Vec<Option<String>>>>,
+}
+
+impl Plugin for Reader {
+    fn name(&self) -> &'static str {
+        "reader"
+    }
+
+    fn answer(&self, _: &mut Query<'_>, _: &mut Response<'_>) -> Step {
+        Step::Next
+    }
+
+    fn on_response(&self, query: &Query<'_>, _: &mut Response<'_>) {
+        self.read.lock().unwrap().push(self.label.text(query).map(str::to_owned));
+    }
+}
+
+#[tokio::test]
+async fn which_upstream_was_asked_is_told_under_a_label() {
+    let (refusing, second) =
+        (Upstream::start(|_, query| vec![empty(query, 5)]).await, Upstream::saying("second").await);
+    let directive = format!(
+        "forward . {} {} {{\npolicy sequential\nfailover REFUSED\nexcept outside.\n}}",
+        refusing.address, second.address
+    );
+    let read = Arc::new(Mutex::new(Vec::new()));
+    let (mut settings, shared) = (Settings::default(), Shared::default());
+    let metadata = settings.in_block::<Metadata>();
+    metadata.turn_on(vec!["a.".parse().unwrap(), "outside.".parse().unwrap()]);
+    let reader = Reader { label: metadata.read("forward/upstream"), read: read.clone() };
+    let chain = configure_in::<Forward>(".", &directive, &mut settings, &shared).unwrap();
+    let chain = chain.plugins().cloned().fold(Chain::new().then(reader), Chain::then_shared);
+    let tester = Tester::new(chain);
+    assert_eq!(word(&ask(&tester, "a. TXT").await), "second");
+    ask(&tester, "b. TXT").await;
+    tester.ask("outside. TXT");
+    let expected = [Some(second.address.to_string()), None, None];
+    assert_eq!(
+        *read.lock().unwrap(),
+        expected,
+        "the last that was asked; none without metadata; nobody was asked"
+    );
+}
+
+/// Over what an upstream was asked, which one, what was sent, and what came.
+type Heard = (Transport, SocketAddr, Vec<u8>, Option<Vec<u8>>);
+
+/// Keeps what it hears.
+#[derive(Default)]
+struct Ear(Mutex<Vec<Heard>>);
+
+impl Listener for Ear {
+    fn hear(&self, exchange: &Exchange<'_>) {
+        let Exchange { transport, server, query, response, .. } = *exchange;
+        self.0.lock().unwrap().push((transport, server, query.to_vec(), response.map(<[u8]>::to_vec)));
+    }
+}
+
+#[tokio::test]
+async fn listeners_hear_of_each_exchange() {
+    let (silent, second) = (Upstream::silent().await, truncating().await);
+    let directive = format!(
+        "forward . {} {} {{\npolicy sequential\nprefer_udp\nread_timeout 100ms\n}}",
+        silent.address, second.address
+    );
+    let (mut settings, shared, ear) = (Settings::default(), Shared::default(), Arc::new(Ear::default()));
+    settings.in_block::<Listeners>().add(ear.clone());
+    let tester = Tester::new(configure_in::<Forward>(".", &directive, &mut settings, &shared).unwrap());
+    assert_eq!(word(&ask(&tester, "a. TXT").await), "whole");
+    let heard = std::mem::take(&mut *ear.0.lock().unwrap());
+    let of_whom: Vec<_> =
+        heard.iter().map(|(over, of, _, response)| (*over, *of, response.is_some())).collect();
+    assert_eq!(
+        of_whom,
+        [
+            (Transport::Udp, silent.address, false),
+            (Transport::Udp, second.address, true),
+            (Transport::Tcp, second.address, true),
+        ]
+    );
+    // What was sent, and what came back to it.
+    let (_, _, query, response) = &heard[2];
+    assert_eq!(*query, second.seen()[1].1);
+    assert_eq!(response.as_ref().unwrap()[..2], query[..2]);
 }
 
 #[tokio::test]

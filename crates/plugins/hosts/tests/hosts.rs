@@ -118,7 +118,7 @@ fn other_classes_go_on() {
 #[tokio::test(start_paused = true)]
 async fn a_file_that_changes_is_read_again() {
     let (folder, chain) = chain("reload 1s");
-    let background = tokio::spawn(chain.plugins()[0].clone().background().unwrap());
+    let background = tokio::spawn(chain.plugins().next().unwrap().clone().background().unwrap());
     let tester = Tester::new(chain);
     let ask = |question: &str| tester.ask(question).to_string();
     for (text, question, expected) in [

@@ -5,10 +5,9 @@
 
 use std::net::IpAddr;
 
-use cartonym_plugin::Response;
+use cartonym_plugin::{Network, Response};
 use cartonym_wire::{Message, NameBuf, Record, Type};
 
-use crate::network::Network;
 use crate::weights::Weights;
 
 /// The addresses of a message in their order, by set.

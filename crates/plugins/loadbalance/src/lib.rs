@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod addresses;
-mod network;
 mod weights;
 
 use std::path::PathBuf;
@@ -10,11 +9,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cartonym_plugin::corefile::{Directive, Error};
-use cartonym_plugin::{BoxFuture, Configure, Place, Plugin, Query, Response, Setup, Step};
+use cartonym_plugin::{BoxFuture, Configure, Network, Place, Plugin, Query, Response, Setup, Step};
 use cartonym_wire::{Rcode, Type};
 
 use addresses::RecordSets;
-use network::Network;
 use weights::Weights;
 
 /// Turns the order of addresses.
@@ -48,10 +46,7 @@ impl Loadbalance {
                 ("reload", None) => return Err(entry.error("only a weight file is read again")),
                 ("prefer", _) => {
                     for word in entry.arg_count(1..)? {
-                        let network = Network::parse(word.as_str());
-                        loadbalance
-                            .prefer
-                            .push(network.ok_or_else(|| word.error(format!("`{word}` is not a network")))?);
+                        loadbalance.prefer.push(word.parse("a network")?);
                     }
                 }
                 _ => return Err(entry.unexpected_property(&["prefer", "reload"])),

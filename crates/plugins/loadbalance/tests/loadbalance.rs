@@ -115,7 +115,7 @@ async fn the_weight_file_is_read_again() {
     let chain =
         configure_in::<Loadbalance>(".", "loadbalance weighted weights", &mut settings, &Shared::default())
             .unwrap();
-    let background = tokio::spawn(chain.plugins()[0].clone().background().unwrap());
+    let background = tokio::spawn(chain.plugins().next().unwrap().clone().background().unwrap());
     let often = |digit: char| {
         (0..100).filter(|random| order(&ask(&chain, *random, "www.example. A")).starts_with(digit)).count()
             > 80
@@ -148,6 +148,6 @@ fn what_is_wrong_is_said_where_it_is() {
     assert!(error("loadbalance weighted").contains("takes 2 arguments"));
     assert!(error("loadbalance weighted /nonexistent").contains("cannot be read"));
     assert!(error("loadbalance {\nreload 1s\n}").contains("only a weight file is read again"));
-    assert!(error("loadbalance {\nprefer 192.0.2.1\n}").contains("is not a network"));
+    assert!(error("loadbalance {\nprefer 192.0.2.0/33\n}").contains("is not a network"));
     assert!(error("loadbalance {\nprefr 192.0.2.1/32\n}").contains("unknown property"));
 }

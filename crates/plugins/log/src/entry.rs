@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use cartonym_plugin::{Client, Query, Response, Transport};
+use cartonym_plugin::{Client, Query, Response, Told};
 use cartonym_wire::{Class, Flags, NameBuf, Opcode, Rcode, Type};
 
 /// The facts of one query and its response, to be written later.
@@ -22,10 +22,17 @@ pub(crate) struct Entry {
     pub(crate) flags: Flags,
     pub(crate) response_size: usize,
     pub(crate) duration: Duration,
+    /// What plugins tell of the query, by the order of the labels in the format.
+    pub(crate) labels: Vec<Option<Box<str>>>,
 }
 
 impl Entry {
-    pub(crate) fn new(query: &Query<'_>, response: &Response<'_>, with_duration: bool) -> Entry {
+    pub(crate) fn new(
+        query: &Query<'_>,
+        response: &Response<'_>,
+        with_duration: bool,
+        told: &[Told],
+    ) -> Entry {
         let question = query.question();
         Entry {
             client: query.client(),
@@ -36,21 +43,13 @@ impl Entry {
             qclass: question.qclass,
             size: query.message().as_bytes().len(),
             dnssec_ok: query.edns().is_some_and(|edns| edns.dnssec_ok),
-            buffer_size: match (query.client().transport, query.edns()) {
-                (Transport::Udp, Some(edns)) => edns.udp_size,
-                (Transport::Udp, None) => 512,
-                _ => u16::MAX,
-            },
+            buffer_size: query.buffer_size(),
             rcode: response.rcode(),
             flags: response.flags(),
             response_size: response.len(),
             duration: if with_duration { since(query.now()) } else { Duration::ZERO },
+            labels: told.iter().map(|label| label.text(query).map(Box::from)).collect(),
         }
-    }
-
-    /// `udp`, or `tcp` for whatever is a stream.
-    pub(crate) fn protocol(&self) -> &'static str {
-        if self.client.transport.is_stream() { "tcp" } else { "udp" }
     }
 
     pub(crate) fn remote(&self) -> IpAddr {

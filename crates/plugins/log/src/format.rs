@@ -15,6 +15,8 @@ pub(crate) struct Format(Vec<Piece>);
 enum Piece {
     Text(String),
     Field(Field),
+    /// What a plugin tells under this label.
+    Label(String),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,7 +37,6 @@ enum Field {
     DnssecOk,
     Id,
     Opcode,
-    Metadata,
 }
 
 const COMMON: &str = "{remote}:{port} - {>id} \"{type} {class} {name} {proto} {size} {>do} {>bufsize}\" \
@@ -53,9 +54,10 @@ impl Format {
         let mut rest = &*text;
         while let Some((before, word, after)) = next_braces(rest) {
             format.text(before);
-            match Field::of(word) {
-                Some(field) => format.0.push(Piece::Field(field)),
-                None => format.text(rest.get(before.len()..rest.len() - after.len()).unwrap_or_default()),
+            match (Field::of(word), word.strip_prefix('/')) {
+                (Some(field), _) => format.0.push(Piece::Field(field)),
+                (None, Some(label)) if !label.is_empty() => format.0.push(Piece::Label(label.to_owned())),
+                _ => format.text(rest.get(before.len()..rest.len() - after.len()).unwrap_or_default()),
             }
             rest = after;
         }
@@ -68,10 +70,17 @@ impl Format {
         self.0.contains(&Piece::Field(Field::Duration))
     }
 
+    /// The labels that it has, in the order of their values in an [`Entry`].
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| if let Piece::Label(label) = piece { Some(&**label) } else { None })
+    }
+
     /// Adds the line for `entry` to `line`.
     pub(crate) fn write(&self, entry: &Entry, line: &mut String) {
+        let mut labels = entry.labels.iter();
         for piece in &self.0 {
             match piece {
+                Piece::Label(_) => line.push_str(labels.next().and_then(Option::as_deref).unwrap_or("-")),
                 Piece::Text(text) => line.push_str(text),
                 // Writing to a string does not fail.
                 Piece::Field(field) => drop(field.write(entry, line)),
@@ -118,7 +127,6 @@ impl Field {
             ">do" => Field::DnssecOk,
             ">id" => Field::Id,
             ">opcode" => Field::Opcode,
-            label if label.len() > 1 && label.starts_with('/') => Field::Metadata,
             _ => return None,
         })
     }
@@ -128,7 +136,7 @@ impl Field {
             Field::Type => write!(line, "{}", entry.qtype),
             Field::Name => write!(line, "{}", entry.name),
             Field::Class => write!(line, "{}", entry.qclass),
-            Field::Protocol => write!(line, "{}", entry.protocol()),
+            Field::Protocol => write!(line, "{}", entry.client.transport.protocol()),
             Field::Remote => write_address(entry.remote(), line),
             Field::Local => write_address(entry.local(), line),
             Field::Port => write!(line, "{}", entry.client.address.port()),
@@ -141,7 +149,6 @@ impl Field {
             Field::DnssecOk => write!(line, "{}", entry.dnssec_ok),
             Field::Id => write!(line, "{}", entry.id),
             Field::Opcode => write!(line, "{}", entry.opcode.0),
-            Field::Metadata => write!(line, "-"),
         }
     }
 }
@@ -190,7 +197,7 @@ mod tests {
             ("{nope} {name", vec![text("{nope} {name")]),
             ("} {", vec![text("} {")]),
             ("{}{{name}}", vec![text("{}{"), Piece::Field(Field::Name), text("}")]),
-            ("{/forward/upstream}", vec![Piece::Field(Field::Metadata)]),
+            ("{/forward/upstream}", vec![Piece::Label("forward/upstream".to_owned())]),
             ("{/}", vec![text("{/}")]),
         ];
         for (line, pieces) in table {

@@ -7,7 +7,9 @@ mod format;
 use std::sync::Arc;
 
 use cartonym_plugin::corefile::{Directive, Error};
-use cartonym_plugin::{Configure, Journal, Level, Place, Plugin, Query, Response, Setup, Step, names};
+use cartonym_plugin::{
+    Configure, Journal, Level, Metadata, Place, Plugin, Query, Response, Setup, Step, Told, names,
+};
 use cartonym_wire::{Name, NameBuf};
 
 use class::Classes;
@@ -27,16 +29,19 @@ struct Rule {
     zone: NameBuf,
     classes: Classes,
     format: Arc<Format>,
+    /// The labels of the format.
+    told: Arc<[Told]>,
 }
 
 impl Log {
     /// Logs every query in the common format.
     pub fn to(journal: Arc<Journal>) -> Log {
-        let rule = Rule { zone: NameBuf::ROOT, classes: Classes::ALL, format: Arc::new(Format::common()) };
+        let format = Arc::new(Format::common());
+        let rule = Rule { zone: NameBuf::ROOT, classes: Classes::ALL, format, told: Arc::new([]) };
         Log { rules: vec![rule], journal }
     }
 
-    /// Logs as `directives` say.
+    /// Logs as `directives` say, with what `metadata` has.
     ///
     /// # Errors
     ///
@@ -44,10 +49,11 @@ impl Log {
     pub fn from_directives<'d>(
         directives: impl IntoIterator<Item = &'d Directive>,
         journal: Arc<Journal>,
+        metadata: &Arc<Metadata>,
     ) -> Result<Log, Error> {
         let mut rules = Vec::new();
         for directive in directives {
-            rules.extend(Rule::of(directive)?);
+            rules.extend(Rule::of(directive, metadata)?);
         }
         Ok(Log { rules, journal })
     }
@@ -58,15 +64,17 @@ impl Log {
 }
 
 impl Rule {
-    fn of(directive: &Directive) -> Result<Vec<Rule>, Error> {
+    fn of(directive: &Directive, metadata: &Arc<Metadata>) -> Result<Vec<Rule>, Error> {
         let (zones, format) = match directive.args.split_last() {
             Some((last, zones)) if last.as_str().contains('{') => (zones, Format::parse(last.as_str())),
             _ => (&*directive.args, Format::common()),
         };
+        let told: Arc<[Told]> = format.labels().map(|label| Arc::clone(metadata).read(label)).collect();
         let format = Arc::new(format);
         let classes = Classes::of(directive)?;
         let zones = if zones.is_empty() { vec![NameBuf::ROOT] } else { names(zones)? };
-        Ok(zones.into_iter().map(|zone| Rule { zone, classes, format: format.clone() }).collect())
+        let rule = |zone| Rule { zone, classes, format: format.clone(), told: told.clone() };
+        Ok(zones.into_iter().map(rule).collect())
     }
 }
 
@@ -85,7 +93,7 @@ impl Plugin for Log {
         if !rule.classes.include(response) {
             return;
         }
-        let entry = Entry::new(query, response, rule.format.has_duration());
+        let entry = Entry::new(query, response, rule.format.has_duration(), &rule.told);
         let format = rule.format.clone();
         self.journal.write(Level::Info, move |line| format.write(&entry, line));
     }
@@ -96,7 +104,7 @@ impl Configure for Log {
     const PLACE: Place = Place::After("errors");
 
     fn configure(setup: &mut Setup<'_>) -> Result<(), Error> {
-        let log = Log::from_directives(setup.directives(), setup.shared.get())?;
+        let log = Log::from_directives(setup.directives(), setup.shared.get(), &setup.in_block())?;
         setup.plugin(log);
         Ok(())
     }

@@ -17,7 +17,8 @@ fn lines(directives: &str, plugin: impl Plugin, ask: impl Into<Ask>) -> String {
     let text = format!(".:53 {{\n{directives}\n}}");
     let corefile = Corefile::parse("Corefile", &text, &Memory::new()).unwrap();
     let (journal, written) = Journal::to_memory();
-    let log = Log::from_directives(&corefile.servers[0].directives, Arc::new(journal)).unwrap();
+    let log =
+        Log::from_directives(&corefile.servers[0].directives, Arc::new(journal), &Arc::default()).unwrap();
     Tester::new(Chain::new().then(log).then(plugin)).now(Duration::ZERO).ask(ask);
     written.text()
 }

@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+use std::fmt;
 use std::sync::Arc;
 
+use cartonym_authority as authority;
 use cartonym_plugin::{Plugin, Query, Response, Resumed, Step};
 use cartonym_wire::{
     Builder, Class, Flags, HEADER_LEN, MAX_MESSAGE_LEN, Message, Name, NameBuf, Rcode, Section, Ttl, Type,
@@ -9,15 +11,22 @@ use cartonym_wire::{
 use cartonym_zone::{Ask, Outcome, RecordTable};
 
 /// Answers from a record table that somebody else writes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Records {
     table: Arc<RecordTable>,
+    is_written: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
 impl Records {
     /// Answers from a table, or from that of a registry.
     pub fn of(table: impl Into<Arc<RecordTable>>) -> Records {
-        Records { table: table.into() }
+        Records { table: table.into(), is_written: None }
+    }
+
+    /// Is ready only while `is_written` says that whoever writes the table does; it is asked by those who ask whether it is.
+    #[must_use]
+    pub fn ready_while(self, is_written: impl Fn() -> bool + Send + Sync + 'static) -> Records {
+        Records { is_written: Some(Arc::new(is_written)), ..self }
     }
 }
 
@@ -26,31 +35,29 @@ impl Plugin for Records {
         "registry"
     }
 
+    fn ready(&self) -> bool {
+        self.is_written.as_ref().is_none_or(|is_written| is_written())
+    }
+
     fn answer(&self, query: &mut Query<'_>, response: &mut Response<'_>) -> Step {
         if query.qclass() != Class::IN {
             return Step::Next;
         }
         let snapshot = self.table.load();
         let Some(zone) = snapshot.find(query.qname(), query.qtype()) else { return Step::Next };
-        if matches!(query.qtype(), Type::AXFR | Type::IXFR) {
-            response.set_rcode(Rcode::REFUSED);
-            return Step::Answered;
-        }
-        let ask = Ask {
-            qtype: query.qtype(),
-            random: query.random(),
-            is_question: query.is_as_asked(),
-            name_servers: false,
-        };
-        match zone.answer(query.qname(), ask, response.builder()) {
-            Outcome::Written(rcode) => {
-                response.set_rcode(rcode);
-                Step::Answered
-            }
+        let ask = Ask { name_servers: false, ..authority::ask(query) };
+        match authority::write(zone, query, ask, response) {
+            Outcome::Written(_) => Step::Answered,
             // The client's resolver goes on from here: what is registered waits for nobody.
             Outcome::Onward(_) => Step::Answered,
             Outcome::Alias(target) => defer_alias(query, target),
         }
+    }
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records").field("table", &self.table).finish_non_exhaustive()
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use cartonym_plugin::{BoxFuture, Fallthrough, Plugin, Query, Response, Step, follow};
+use cartonym_authority as authority;
+use cartonym_plugin::{BoxFuture, Fallthrough, Plugin, Query, Response, Step};
 use cartonym_tsig::Key;
-use cartonym_wire::{Class, Ede, Name, NameBuf, Opcode, Rcode, Section, Type};
-use cartonym_zone::{Ask, Outcome, RecordTable, Zone};
+use cartonym_wire::{Class, Ede, Name, NameBuf, Opcode, Rcode, Type};
+use cartonym_zone::{RecordTable, Zone};
 use tokio::task::JoinSet;
 
 use crate::incoming::is_newer;
@@ -17,7 +18,15 @@ use crate::upkeep::{Upkeep, soa_serial};
 #[derive(Debug)]
 pub struct Secondary {
     table: Arc<RecordTable>,
-    zones: Vec<(Arc<Upkeep>, Fallthrough)>,
+    zones: Vec<Kept>,
+}
+
+/// A zone as one directive has it.
+#[derive(Debug)]
+struct Kept {
+    upkeep: Arc<Upkeep>,
+    primaries: Primaries,
+    fallthrough: Fallthrough,
 }
 
 /// Where a zone comes from.
@@ -59,14 +68,19 @@ impl Primaries {
 impl Secondary {
     /// Without zones.
     pub fn new() -> Secondary {
-        let table = Arc::new(RecordTable::new(RandomState::new().hash_one(0)));
-        Secondary { table, zones: Vec::new() }
+        // One seed for the process: a zone may be in the tables of several, as when a configuration follows another.
+        static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
+        Secondary { table: Arc::new(RecordTable::new(*SEED)), zones: Vec::new() }
     }
 
-    /// Keeps a zone as well.
+    /// Keeps a zone as well. What another has of it from the same primaries is served at once.
     #[must_use]
     pub fn zone(mut self, origin: &Name, primaries: Primaries, fallthrough: Fallthrough) -> Secondary {
-        self.zones.push((Arc::new(Upkeep::new(origin.to_lowercase(), primaries)), fallthrough));
+        let upkeep = Upkeep::of(origin.to_lowercase(), &primaries);
+        if let Some(zone) = upkeep.published() {
+            self.table.put(zone);
+        }
+        self.zones.push(Kept { upkeep, primaries, fallthrough });
         self
     }
 
@@ -84,11 +98,11 @@ impl Secondary {
 
     async fn keep(self: Arc<Self>) {
         let mut tasks = JoinSet::new();
-        for (upkeep, _) in &self.zones {
-            let (this, upkeep) = (Arc::clone(&self), Arc::clone(upkeep));
-            tasks.spawn(async move {
-                upkeep.run(this.table.hasher(), |zone| this.publish(&upkeep.origin, zone)).await;
-            });
+        for Kept { upkeep, primaries, .. } in &self.zones {
+            let (this, followed) = (Arc::clone(&self), Arc::clone(upkeep));
+            tasks.spawn(async move { followed.follow(|zone| this.publish(&followed.origin, zone)).await });
+            let (hasher, upkeep, key) = (self.table.hasher(), Arc::clone(upkeep), primaries.key().cloned());
+            tasks.spawn(async move { upkeep.run(hasher, key.as_ref()).await });
         }
         while tasks.join_next().await.is_some() {}
     }
@@ -96,12 +110,14 @@ impl Secondary {
     /// Hears that there is something new (RFC 1996 §3).
     #[cold]
     fn notified(&self, query: &Query<'_>, response: &mut Response<'_>) -> Step {
-        let Some((upkeep, _)) = self.zones.iter().find(|(upkeep, _)| *query.name() == *upkeep.origin) else {
+        let Some(Kept { upkeep, primaries, .. }) =
+            self.zones.iter().find(|kept| *query.name() == *kept.upkeep.origin)
+        else {
             response.set_rcode(Rcode::NOTAUTH);
             return Step::Answered;
         };
         let address = query.client().address.ip();
-        if query.qtype() != Type::SOA || !upkeep.primaries.include(address, query.key()) {
+        if query.qtype() != Type::SOA || !primaries.include(address, query.key()) {
             response.set_rcode(Rcode::REFUSED);
             return Step::Answered;
         }
@@ -119,9 +135,9 @@ impl Secondary {
     }
 
     /// What is kept for a name: that of the longest zone.
-    fn kept(&self, name: &Name) -> Option<&(Arc<Upkeep>, Fallthrough)> {
-        let fits = self.zones.iter().filter(|(upkeep, _)| name.is_within(&upkeep.origin));
-        fits.max_by_key(|(upkeep, _)| upkeep.origin.len())
+    fn kept(&self, name: &Name) -> Option<&Kept> {
+        let fits = self.zones.iter().filter(|kept| name.is_within(&kept.upkeep.origin));
+        fits.max_by_key(|kept| kept.upkeep.origin.len())
     }
 }
 
@@ -143,7 +159,7 @@ impl Plugin for Secondary {
         if query.opcode() == Opcode::NOTIFY {
             return self.notified(query, response);
         }
-        let Some((upkeep, fallthrough)) = self.kept(query.name()) else { return Step::Next };
+        let Some(Kept { upkeep, fallthrough, .. }) = self.kept(query.name()) else { return Step::Next };
         let snapshot = self.table.load();
         let found = snapshot.find(query.qname(), query.qtype());
         // A zone above does not answer for one that is kept and not there.
@@ -153,34 +169,7 @@ impl Plugin for Secondary {
             response.set_ede(Ede::NOT_READY);
             return Step::Answered;
         };
-        if matches!(query.qtype(), Type::AXFR | Type::IXFR) {
-            response.set_rcode(Rcode::REFUSED);
-            return Step::Answered;
-        }
-        let (mark, flags) = (response.builder().mark(), response.flags());
-        let ask = Ask {
-            qtype: query.qtype(),
-            random: query.random(),
-            is_question: query.is_as_asked(),
-            name_servers: true,
-        };
-        match zone.answer(query.qname(), ask, response.builder()) {
-            // An alias is an answer, wherever it leads.
-            Outcome::Written(Rcode::NXDOMAIN)
-                if response.count_of(Section::Answer) == 0 && fallthrough.takes(query.name()) =>
-            {
-                response.builder().rewind(mark);
-                response.builder().set_flags(flags);
-                Step::Next
-            }
-            Outcome::Written(rcode) => {
-                response.set_rcode(rcode);
-                Step::Answered
-            }
-            // What comes from a primary has no aliases.
-            Outcome::Alias(_) => Step::Next,
-            Outcome::Onward(target) => follow(query, response, &target),
-        }
+        authority::answer(zone, query, response, |name| fallthrough.takes(name))
     }
 
     fn handles(&self, opcode: Opcode) -> bool {
@@ -189,7 +178,7 @@ impl Plugin for Secondary {
 
     fn ready(&self) -> bool {
         let snapshot = self.table.load();
-        self.zones.iter().all(|(upkeep, _)| snapshot.zone(&upkeep.origin).is_some())
+        self.zones.iter().all(|kept| snapshot.zone(&kept.upkeep.origin).is_some())
     }
 
     fn background(self: Arc<Self>) -> Option<BoxFuture<'static, ()>> {

@@ -57,6 +57,10 @@ fn value(pipeline: &Pipeline, dot: &Value) -> Result<Value, Failure> {
                 arguments.extend(piped);
                 call(name, &arguments)?
             }
+            // The one field that is a function.
+            Some((Operand::Field(path), [label])) if *path == ["Meta"] && piped.is_none() => {
+                call("index", &[walk(dot.clone(), path)?, operand_value(label, dot)?])?
+            }
             Some((operand, [])) if piped.is_none() => operand_value(operand, dot)?,
             _ => return Err(Failure("only a function takes arguments".to_owned())),
         });

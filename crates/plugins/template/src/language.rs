@@ -42,6 +42,44 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Node>, Failure> {
     }
 }
 
+/// The labels that a template asks for by `.Meta`.
+pub(crate) fn labels(template: &[Node]) -> Vec<String> {
+    let (mut pipelines, mut bodies): (Vec<&Pipeline>, Vec<&[Node]>) = (Vec::new(), Vec::new());
+    for node in template {
+        match node {
+            Node::Text(_) => {}
+            Node::Print(pipeline) => pipelines.push(pipeline),
+            Node::If(branches, otherwise) => {
+                pipelines.extend(branches.iter().map(|(condition, _)| condition));
+                bodies.extend(branches.iter().map(|(_, nodes)| &**nodes).chain([&**otherwise]));
+            }
+            Node::Range(pipeline, nodes, otherwise) | Node::With(pipeline, nodes, otherwise) => {
+                pipelines.push(pipeline);
+                bodies.extend([&**nodes, otherwise]);
+            }
+        }
+    }
+    let of_pipelines = pipelines.into_iter().flat_map(labels_of);
+    of_pipelines.chain(bodies.into_iter().flat_map(labels)).collect()
+}
+
+fn labels_of(pipeline: &Pipeline) -> Vec<String> {
+    let mut found = Vec::new();
+    for command in pipeline {
+        if let [Operand::Field(path), Operand::Literal(Value::Text(label))] = &**command
+            && *path == ["Meta"]
+        {
+            found.push(label.clone());
+        }
+        for operand in command {
+            if let Operand::Sub(pipeline, _) = operand {
+                found.extend(labels_of(pipeline));
+            }
+        }
+    }
+    found
+}
+
 /// Text, or the words of an action.
 #[derive(Debug)]
 enum Piece {

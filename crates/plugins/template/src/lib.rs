@@ -10,8 +10,8 @@ mod value;
 use cartonym_plugin::corefile::Error;
 use cartonym_plugin::{Configure, Place, Plugin, Query, Response, Resumed, Setup, Step};
 use cartonym_wire::{
-    Builder, Class, Flags, MAX_MESSAGE_LEN, Message, NameBuf, OptionCode, Rcode, RdataNames, Section, Type,
-    expand_rdata,
+    Builder, Class, Flags, Full, MAX_MESSAGE_LEN, Message, Name, NameBuf, OptionCode, Rcode, RdataNames,
+    Section, Ttl, Type, expand_rdata,
 };
 
 use rule::{Made, Matched, Rule};
@@ -64,14 +64,15 @@ fn fail(response: &mut Response<'_>) -> Step {
 }
 
 fn answer(rule: &Rule, made: Vec<Made>, query: &Query<'_>, response: &mut Response<'_>) -> Step {
-    if let Some((code, text)) = &rule.ede {
-        response.option(OptionCode::EDE, &[&code.0.to_be_bytes(), text.as_bytes()].concat());
-    }
+    let ede = rule.ede.as_ref().map(|(code, text)| [&code.0.to_be_bytes(), text.as_bytes()].concat());
     let alias = made.iter().find(|made| made.section == Section::Answer && made.rtype == Type::CNAME);
     if let Some(alias) = alias.filter(|_| matches!(query.qtype(), Type::A | Type::AAAA))
         && let Some(target) = RdataNames::first(Type::CNAME, &alias.rdata).map(|target| target.to_buf())
     {
-        return follow(rule.rcode, made, target, query);
+        return follow(rule.rcode, made, ede, target, query);
+    }
+    if let Some(ede) = ede {
+        response.option(OptionCode::EDE, &ede);
     }
     response.set_authoritative(true);
     response.set_rcode(rule.rcode);
@@ -86,15 +87,26 @@ fn answer(rule: &Rule, made: Vec<Made>, query: &Query<'_>, response: &mut Respon
     Step::Answered
 }
 
-/// Adds what this server answers for the target of an alias.
-fn follow(rcode: Rcode, made: Vec<Made>, target: NameBuf, query: &Query<'_>) -> Step {
+/// Adds what this server answers for the target of an alias; `ede` is what tells of an error.
+fn follow(rcode: Rcode, made: Vec<Made>, ede: Option<Vec<u8>>, target: NameBuf, query: &Query<'_>) -> Step {
     let target = query.resolver().resolve(&target, query.qtype());
     Step::defer(async move {
         let target = target.await;
+        let target = target.as_deref().and_then(|octets| Message::new(octets).ok());
+        let is_cut = target.is_some_and(|target| target.header().flags.has(Flags::TC));
         let mut out = vec![0; MAX_MESSAGE_LEN];
-        let flags = Flags::QR.with(Flags::AA, true).with_rcode(rcode);
+        let flags = Flags::QR.with(Flags::AA, true).with(Flags::TC, is_cut).with_rcode(rcode);
         let mut builder = Builder::new(&mut out, 0, flags, MAX_MESSAGE_LEN);
-        let _ = write(&mut builder, &made, target.as_deref());
+        if write(&mut builder, &made, target).is_err() {
+            builder.set_flags(flags.with(Flags::TC, true));
+        }
+        if let Some(ede) = ede {
+            let [a, b] = OptionCode::EDE.0.to_be_bytes();
+            let [c, d] = (ede.len() as u16).to_be_bytes();
+            let option = [&[a, b, c, d], &*ede].concat();
+            // It only helps: where it does not fit it is left out.
+            let _ = builder.record(Section::Additional, Name::ROOT, Type::OPT, Class(0), Ttl::ZERO, &option);
+        }
         let len = builder.finish();
         out.truncate(len);
         Resumed::Answered(out)
@@ -102,26 +114,30 @@ fn follow(rcode: Rcode, made: Vec<Made>, target: NameBuf, query: &Query<'_>) -> 
 }
 
 /// The records by section, those of the target behind the answer's.
-fn write(builder: &mut Builder<'_>, made: &[Made], target: Option<&[u8]>) -> Option<()> {
+fn write(builder: &mut Builder<'_>, made: &[Made], target: Option<Message<'_>>) -> Result<(), Full> {
     for section in [Section::Answer, Section::Authority, Section::Additional] {
         for made in made.iter().filter(|made| made.section == section) {
-            builder.record(section, &made.owner, made.rtype, made.class, made.ttl, &made.rdata).ok()?;
+            builder.record(section, &made.owner, made.rtype, made.class, made.ttl, &made.rdata)?;
         }
-        if let Some(octets) = target.filter(|_| section == Section::Answer) {
-            let mut rdata = vec![0; MAX_MESSAGE_LEN];
-            for record in Message::new(octets).ok()?.records().map_while(Result::ok) {
-                let (start, len) = (record.rdata_start, record.rdata.len());
-                let len = expand_rdata(octets, record.rtype, start, len, &mut rdata).ok()?;
-                if record.section == 0 {
-                    let rdata = rdata.get(..len)?;
-                    builder
-                        .record(section, &record.owner, record.rtype, Class::IN, record.ttl(), rdata)
-                        .ok()?;
-                }
-            }
+        if let Some(target) = target.filter(|_| section == Section::Answer) {
+            write_answers(builder, target)?;
         }
     }
-    Some(())
+    Ok(())
+}
+
+/// The answers of a message, but for what cannot be read.
+fn write_answers(builder: &mut Builder<'_>, message: Message<'_>) -> Result<(), Full> {
+    let mut rdata = vec![0; MAX_MESSAGE_LEN];
+    for record in message.records().map_while(Result::ok).filter(|record| record.section == 0) {
+        let (start, len) = (record.rdata_start, record.rdata.len());
+        let Ok(len) = expand_rdata(message.as_bytes(), record.rtype, start, len, &mut rdata) else {
+            continue;
+        };
+        let rdata = rdata.get(..len).unwrap_or_default();
+        builder.record(Section::Answer, &record.owner, record.rtype, Class::IN, record.ttl(), rdata)?;
+    }
+    Ok(())
 }
 
 impl Configure for Template {

@@ -58,6 +58,16 @@ impl Value {
     }
 }
 
+impl From<cartonym_expression::Value> for Value {
+    fn from(value: cartonym_expression::Value) -> Value {
+        match value {
+            cartonym_expression::Value::Truth(truth) => Value::Truth(truth),
+            cartonym_expression::Value::Number(number) => Value::Number(number),
+            cartonym_expression::Value::Text(text) => Value::Text(text),
+        }
+    }
+}
+
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -59,7 +59,7 @@ impl World {
         settings.root = self.folder.path().to_owned();
         let directives = format!("file db {{\n{options}\n}}");
         let chain = configure_in::<FileDirective>("example.", &directives, &mut settings, &shared)?;
-        let plugins = chain.plugins().to_vec();
+        let plugins = chain.plugins().cloned().collect();
         let mut keys = Keys::new();
         for name in ["key.", "other."] {
             keys.add(Key::clone(&key(name))).unwrap();
