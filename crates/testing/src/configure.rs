@@ -32,9 +32,6 @@ pub fn configure_in<T: Configure>(
     let named: Vec<&Directive> = block.named(T::NAME).collect();
     let (first, more) = named.split_first().ok_or_else(|| format!("no `{}`", T::NAME))?;
     let mut setup = Setup::new(first, more, &zones, settings, shared);
-    T::configure(&mut setup).map_err(|error| match error.help.clone() {
-        Some(help) => format!("{error} ({help})"),
-        None => error.to_string(),
-    })?;
+    T::configure(&mut setup).map_err(|error| error.in_full())?;
     Ok(setup.into_parts().0.into_iter().collect())
 }

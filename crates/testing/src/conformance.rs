@@ -46,7 +46,7 @@ pub fn conformance_of_directive<T: Configure>(directive: &str) {
     let name = T::NAME;
     let chain = || configure::<T>(directive).unwrap_or_else(|error| panic!("`{name}` is refused: {error}"));
     let (first, second) = (chain(), chain());
-    let names = |chain: &Chain| chain.plugins().iter().map(|plugin| plugin.name()).collect::<Vec<_>>();
+    let names = |chain: &Chain| chain.plugins().map(|plugin| plugin.name()).collect::<Vec<_>>();
     assert_eq!(names(&first), names(&second), "the plugin `{name}` is another when it is configured again");
     for other in names(&first) {
         assert_eq!(other, name, "a plugin has its directive's name");
@@ -70,7 +70,7 @@ pub fn conformance_of_directive<T: Configure>(directive: &str) {
 ///
 /// As [`conformance`] does.
 pub fn conformance_of(chain: &Chain) {
-    chain.plugins().iter().cloned().for_each(check);
+    chain.plugins().cloned().for_each(check);
 }
 
 fn check(plugin: Arc<dyn Plugin>) {

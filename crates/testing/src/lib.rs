@@ -8,6 +8,8 @@ mod canned;
 mod certificate;
 mod configure;
 mod conformance;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod hostile;
 mod record;
 mod scenario;
@@ -22,6 +24,8 @@ pub use canned::Canned;
 pub use certificate::certificate;
 pub use configure::{configure, configure_in};
 pub use conformance::{conformance, conformance_of, conformance_of_directive};
+#[cfg(feature = "etcd")]
+pub use etcd::EtcdServer;
 pub use record::{TestRecord, rdata_text};
 pub use scenario::{Mismatch, Scenario};
 pub use tester::Tester;
