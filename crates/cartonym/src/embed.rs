@@ -1,5 +1,7 @@
 //! A server in a few lines, for programs that have one inside.
 
+use std::error::Error;
+use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use cartonym_responder::{Chain, Responder};
@@ -14,7 +16,9 @@ pub struct Server {
 }
 
 /// Why a server does not start.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `Debug` is for people, too: a `main` that returns it prints it so.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
     /// The text is no address with a port.
@@ -75,6 +79,18 @@ impl Server {
             }
         }
         Ok(server.start()?)
+    }
+}
+
+impl fmt::Debug for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }
 

@@ -27,6 +27,7 @@
 //! |---|---|---|
 //! | `server` | `Server`: UDP and TCP on threads of its own; on by default | tokio |
 //! | `tls` | `server::Tls`: the same under TLS, and over HTTPS | rustls, hyper |
+//! | `xdp` | `server::Xdp`: datagrams past the kernel's sockets (AF_XDP) | xdp |
 //! | `records` | `Records` and `zone`: answers from a table of zones that the program writes | |
 //! | `registry` | `Registry`: instances that are registered and answered; on by default | tokio |
 //! | `cache` | `Cache`: responses kept for their time to live | |
@@ -34,6 +35,9 @@
 //! | `plugins` | `plugins`: every plugin, and Corefiles that ask for them | tokio |
 //! | `embedded` | `backends::embedded`: a registry in one crash-safe file | redb |
 //! | `etcd` | `backends::etcd`: a registry in etcd, for several nodes | hyper |
+//! | `file` | `backends::file`: a registry that a YAML or JSON file says | serde-saphyr |
+//! | `remote` | `backends::remote`: a registry that another Cloud Map keeps | AWS's SDK |
+//! | `route53` | `plugins::route53`: answers from hosted zones of AWS Route 53 | AWS's SDK |
 //! | `api` | `cloudmap`: the AWS Cloud Map API over HTTP | hyper |
 //! | `health` | `health`: active checks of a registry's instances | tokio |
 
@@ -50,7 +54,7 @@ mod embed;
 #[cfg(feature = "server")]
 pub use embed::{Server, ServerError};
 
-#[cfg(any(feature = "embedded", feature = "etcd"))]
+#[cfg(any(feature = "embedded", feature = "etcd", feature = "file", feature = "remote"))]
 pub use cartonym_backends as backends;
 #[cfg(feature = "api")]
 pub use cartonym_cloudmap as cloudmap;

@@ -35,6 +35,18 @@ fn what_is_no_address_or_zone_is_said() {
     assert!(Forward::to("nothing").is_err());
 }
 
+#[test]
+fn a_main_that_returns_what_is_wrong_prints_words() {
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let printed = |address: String, zone: &str| {
+        format!("{:?}", Server::new().listen(address).zone(zone, Chain::new()).start().unwrap_err())
+    };
+    let said = printed(address.to_string(), ".");
+    assert!(said.starts_with(&format!("{address} (UDP) is in use by ")), "{said}");
+    assert_eq!(printed("127.0.0.1:0".into(), "a..b"), "`a..b` is no domain name: a label is empty");
+}
+
 /// The answer section.
 async fn ask(address: SocketAddr, question: &'static str) -> Vec<String> {
     let asking = tokio::task::spawn_blocking(move || {

@@ -5,11 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cartonym::backends::embedded::Embedded;
-use cartonym::backends::etcd::{Credentials, Etcd, Options, Tls};
-use cartonym::corefile::{Directive, Error, Word};
+use cartonym::backends::etcd::{Etcd, Options};
+use cartonym::backends::file::{self, File};
+#[cfg(feature = "remote")]
+use cartonym::backends::remote::Remote;
+use cartonym::corefile::{Directive, Error};
+use cartonym::plugins::etcd::connection;
 use cartonym::registry::{Backend, LastSeen, MemoryBackend};
 
+use crate::counted::counted;
 use crate::registries::report;
+#[cfg(feature = "remote")]
+use crate::remote::RemoteSettings;
 
 /// Where a registry is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,18 +25,24 @@ pub(crate) enum BackendSettings {
     Memory,
     /// In a folder.
     Embedded(PathBuf),
+    /// In a file, which somebody else writes.
+    File { path: PathBuf, options: file::Options },
     /// In etcd, below a prefix.
     Etcd {
-        options: Options,
+        options: Box<Options>,
         prefix: String,
         /// Where it is kept in case etcd is away at the next start.
         last_seen: LastSeen,
     },
+    /// In another Cloud Map.
+    #[cfg(feature = "remote")]
+    Remote(RemoteSettings),
 }
 
 impl BackendSettings {
     /// The words of the block that say more about a backend.
-    pub(crate) const PROPERTIES: [&str; 5] = ["prefix", "credentials", "tls", "last_seen", "allow_empty"];
+    pub(crate) const PROPERTIES: [&str; 8] =
+        ["prefix", "credentials", "tls", "last_seen", "allow_empty", "namespaces", "poll", "profile"];
 
     pub(crate) fn parse(entry: &Directive) -> Result<BackendSettings, Error> {
         let args = entry.arg_count(1..=MOST_ENDPOINTS)?;
@@ -40,67 +53,124 @@ impl BackendSettings {
             ("embedded", []) => Ok(BackendSettings::default()),
             ("embedded", [folder]) => Ok(BackendSettings::Embedded(folder.as_str().into())),
             ("embedded", [_, extra, ..]) => Err(extra.error("an embedded registry takes one folder")),
-            ("etcd", endpoints) => {
-                let mut options = Options::default();
-                if !endpoints.is_empty() {
-                    options.endpoints = endpoints.iter().map(endpoint).collect::<Result<_, _>>()?;
-                }
-                let path = Path::new(DEFAULT_FOLDER).join("last-seen.jsonl");
-                let last_seen = LastSeen { path, allow_empty: false };
-                Ok(BackendSettings::Etcd { options, prefix: DEFAULT_PREFIX.to_owned(), last_seen })
+            ("file", [path]) => {
+                Ok(BackendSettings::File { path: path.as_str().into(), options: file::Options::default() })
             }
-            _ => Err(kind.one_of(&["embedded", "etcd", "memory"]).err().unwrap_or_else(|| entry.error(""))),
+            ("file", _) => Err(kind.error("a registry in a file takes the file")),
+            ("etcd", endpoints) => {
+                let mut options = Box::<Options>::default();
+                if !endpoints.is_empty() {
+                    options.endpoints = endpoints.iter().map(|word| word.as_str().to_owned()).collect();
+                    connection::check(&options, entry)?;
+                }
+                let (prefix, last_seen) = (DEFAULT_PREFIX.to_owned(), default_last_seen());
+                Ok(BackendSettings::Etcd { options, prefix, last_seen })
+            }
+            #[cfg(feature = "remote")]
+            ("remote", rest) => {
+                Ok(BackendSettings::Remote(RemoteSettings::parse(rest, default_last_seen())?))
+            }
+            #[cfg(not(feature = "remote"))]
+            ("remote", _) => {
+                Err(kind.error("this program was built without it: `cargo build --features remote`"))
+            }
+            _ => Err(kind
+                .one_of(&["embedded", "etcd", "file", "memory", "remote"])
+                .err()
+                .unwrap_or_else(|| entry.error(""))),
         }
     }
 
-    /// Reads one line that says more; the backend stands before it.
-    pub(crate) fn entry(&mut self, entry: &Directive) -> Result<(), Error> {
-        let BackendSettings::Etcd { options, prefix, last_seen } = self else {
-            return Err(entry.error("this is for `backend etcd`, which stands before it"));
+    /// Reads one line that says more; the backend stands before it. Certificates are below `root`.
+    pub(crate) fn entry(&mut self, entry: &Directive, root: &Path) -> Result<(), Error> {
+        let (options, prefix, last_seen) = match self {
+            BackendSettings::Etcd { options, prefix, last_seen } => (options, prefix, last_seen),
+            BackendSettings::File { options, .. } if entry.name() == "allow_empty" => {
+                entry.no_args()?;
+                options.allow_empty = true;
+                return Ok(());
+            }
+            #[cfg(feature = "remote")]
+            BackendSettings::Remote(remote) => return remote.entry(entry),
+            _ => return Err(entry.error("this is for another backend, which stands before it")),
         };
         match (entry.name(), entry.arg_count(0..=3)?) {
             ("allow_empty", []) => last_seen.allow_empty = true,
             ("last_seen", [path]) => last_seen.path = path.as_str().into(),
             ("prefix", [path]) => *prefix = path.as_str().to_owned(),
-            ("credentials", [user, password]) => {
-                let (user, password) = (user.as_str().to_owned(), password.as_str().to_owned());
-                options.credentials = Some(Credentials { user, password });
-            }
-            ("tls", [authority]) => options.tls = Some(tls(Some(authority), None)),
-            ("tls", [certificate, key]) => options.tls = Some(tls(None, Some((certificate, key)))),
-            ("tls", [certificate, key, authority]) => {
-                options.tls = Some(tls(Some(authority), Some((certificate, key))));
+            _ if connection::entry(options, entry, |path| root.join(path))? => {
+                connection::check(options, entry)?;
             }
             _ => return Err(entry.error(LINES)),
         }
         Ok(())
     }
 
-    /// Where it is kept in case it is away at the next start.
-    pub(crate) fn last_seen(&self) -> Option<&LastSeen> {
+    /// Takes note of the region that the directive names; who is not followed has none.
+    pub(crate) fn set_region(&mut self, region: &str) {
         match self {
-            BackendSettings::Etcd { last_seen, .. } => Some(last_seen),
+            #[cfg(feature = "remote")]
+            BackendSettings::Remote(remote) => remote.options.region = Some(region.to_owned()),
+            _ => _ = region,
+        }
+    }
+
+    /// Where it is kept in case it is away at the next start, and whose it is then.
+    pub(crate) fn last_seen(&self) -> Option<LastSeen> {
+        match self {
+            BackendSettings::Etcd { options, prefix, last_seen } => {
+                // In whatever order they are written.
+                let mut endpoints = options.endpoints.clone();
+                endpoints.sort_unstable();
+                let source = format!("etcd {} {prefix}", endpoints.join(" "));
+                Some(LastSeen { source, ..last_seen.clone() })
+            }
+            #[cfg(feature = "remote")]
+            BackendSettings::Remote(remote) => Some(remote.last_seen()),
             _ => None,
         }
     }
 
-    /// Opens it; for etcd, nobody is called yet.
+    /// Looks whether what is to be read can be: what it holds, in words, where that can be said.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong and where, on one line.
+    pub(crate) fn check(&self) -> Result<Option<String>, String> {
+        let BackendSettings::File { path, .. } = self else { return Ok(None) };
+        let [namespaces, services, instances] = File::check(path).map_err(|error| report(&error))?;
+        let shown = path.display();
+        Ok(Some(format!(
+            "{shown}: {}, {}, {}",
+            counted(namespaces, "namespace"),
+            counted(services, "service"),
+            counted(instances, "instance")
+        )))
+    }
+
+    /// Opens it; nobody else is waited for.
     ///
     /// # Errors
     ///
     /// Says why not, on one line.
     pub(crate) fn open(&self) -> Result<Arc<dyn Backend>, String> {
+        let kept = self.last_seen().map(|last_seen| last_seen.path).unwrap_or_default();
+        if let Some(folder) = kept.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", kept.display()))?;
+        }
         Ok(match self {
             BackendSettings::Memory => Arc::new(MemoryBackend::new()),
             BackendSettings::Embedded(folder) => {
                 Arc::new(Embedded::open(folder).map_err(|error| report(&error))?)
             }
-            BackendSettings::Etcd { options, prefix, last_seen } => {
-                let folder = last_seen.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                let made = folder.map_or(Ok(()), std::fs::create_dir_all);
-                made.map_err(|error| format!("{}: {error}", last_seen.path.display()))?;
+            BackendSettings::File { path, options } => {
+                Arc::new(File::open(path, *options).map_err(|error| report(&error))?)
+            }
+            BackendSettings::Etcd { options, prefix, .. } => {
                 Arc::new(Etcd::new(options, prefix).map_err(|error| report(&error))?)
             }
+            #[cfg(feature = "remote")]
+            BackendSettings::Remote(remote) => Arc::new(Remote::open(remote.options.clone())),
         })
     }
 }
@@ -114,28 +184,21 @@ impl Default for BackendSettings {
 impl fmt::Display for BackendSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BackendSettings::Memory => f.write_str("in memory"),
+            BackendSettings::Memory => f.write_str("memory"),
             BackendSettings::Embedded(folder) => fmt::Display::fmt(&folder.display(), f),
+            BackendSettings::File { path, .. } => fmt::Display::fmt(&path.display(), f),
             BackendSettings::Etcd { options, prefix, .. } => {
                 write!(f, "etcd {} {prefix}", options.endpoints.join(" "))
             }
+            #[cfg(feature = "remote")]
+            BackendSettings::Remote(remote) => fmt::Display::fmt(remote, f),
         }
     }
 }
 
-fn endpoint(word: &Word) -> Result<String, Error> {
-    let text = word.as_str();
-    let rest = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
-    let port = rest.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-    match port {
-        Some(_) => Ok(text.to_owned()),
-        None => Err(word.error("an endpoint such as http://127.0.0.1:2379 is meant")),
-    }
-}
-
-fn tls(authority: Option<&Word>, identity: Option<(&Word, &Word)>) -> Tls {
-    let path = |word: &Word| PathBuf::from(word.as_str());
-    Tls { authority: authority.map(path), identity: identity.map(|(cert, key)| (path(cert), path(key))) }
+fn default_last_seen() -> LastSeen {
+    let path = Path::new(DEFAULT_FOLDER).join("last-seen.jsonl");
+    LastSeen { path, source: String::new(), allow_empty: false }
 }
 
 /// Where the registry is if nothing says otherwise.

@@ -11,6 +11,7 @@ use cartonym::zone::master::{Files, Parser};
 
 use crate::Result;
 use crate::cli::CheckZoneOptions;
+use crate::counted::counted;
 use crate::failure::Failure;
 
 /// Mistakes that are told at most; one is often the cause of many.
@@ -28,7 +29,7 @@ pub(crate) fn run(options: &CheckZoneOptions) -> Result<()> {
     match Listing::read(&mut Parser::new(&text, &name, &origin, &Files), MOST) {
         Err(mistakes) => mistakes.iter().try_for_each(|mistake| findings.error(mistake))?,
         Ok(listing) => {
-            let report = check(&origin, || listing.entries());
+            let report = check(&origin, || listing.sets());
             report.findings.iter().try_for_each(|finding| findings.tell(finding))?;
             (findings.errors, findings.warnings) = (report.refusals, report.warnings);
         }
@@ -77,8 +78,9 @@ impl Findings {
         match load(path, origin, Hasher::new(0)) {
             Ok((zone, _)) => {
                 let serial = zone.soa().map(|(_, serial)| serial).unwrap_or_default();
-                let (records, names) = (zone.records().count(), zone.len());
-                self.tell(&format_args!("{origin}: serial {serial}, {records} records, {names} names"))
+                let records = counted(zone.records().count(), "record");
+                let names = counted(zone.len(), "name");
+                self.tell(&format_args!("{origin}: serial {serial}, {records}, {names}"))
             }
             Err(error) => self.error(&error),
         }

@@ -5,20 +5,23 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use cartonym::corefile::{Corefile, Error, Key, Scheme, ServerBlock};
-use cartonym::plugin::metrics::Route;
+use cartonym::corefile::{Corefile, Directive, Error, Key, Scheme, ServerBlock};
+use cartonym::plugin::metrics::{Counter, Route};
 use cartonym::plugin::{Metrics, Page, Plugin, Settings, Shared};
 use cartonym::plugins::Plugins;
 use cartonym::responder::tsig::Keyring;
 use cartonym::responder::{Chain, Limits, Responder, ResponderBuilder};
-use cartonym::server::{self, Patience};
+use cartonym::server::{self, Patience, Proxies};
 use cartonym::wire::NameBuf;
 
 use crate::encryption::{Encryption, Identity};
 use crate::failure::Failure;
 use crate::faults::faults;
+use crate::proxyproto::Balancers;
 use crate::registries::{Open, OpenError, Registries};
-use crate::timeouts::Timeouts;
+use crate::shed::Shedding;
+use crate::timeouts::{Https, Timeouts};
+use crate::xdp::{ShortCut, Xdp};
 
 /// What a Corefile asks for, ready to be served.
 pub(crate) struct Configuration {
@@ -42,6 +45,11 @@ pub(crate) struct Listener {
     pub(crate) identity: Option<Identity>,
     /// What connections may take.
     pub(crate) patience: Patience,
+    /// Who speaks for others.
+    pub(crate) proxies: Option<Proxies>,
+    /// The interface that brings datagrams past the sockets.
+    #[cfg_attr(not(feature = "xdp"), expect(dead_code, reason = "only with it"))]
+    pub(crate) xdp: Option<Xdp>,
     /// The server blocks' keys, as they are printed at the start.
     pub(crate) zones: Vec<NameBuf>,
 }
@@ -65,18 +73,28 @@ pub(crate) enum ConfigurationError {
 }
 
 impl Configuration {
-    /// Opens the registries that are not among `open` already, and makes the chains.
-    pub(crate) async fn open(
+    /// Looks at everything once before anything is opened: a wrong word must not cost a lock on a store. Zone files are not
+    /// read for that, so that a broken one is found only when registries are open.
+    pub(crate) fn rehearse(
         corefile: &Corefile,
         plugins: &Plugins,
         defaults: &Defaults,
+    ) -> Result<Configuration, Error> {
+        Configuration::assemble(corefile, plugins, defaults, Shared::rehearsal())
+    }
+
+    /// Opens the registries that are not among `open` already, and makes the chains of what was rehearsed; `shared` says whether
+    /// something else is served meanwhile.
+    pub(crate) async fn open(
+        rehearsed: Configuration,
+        corefile: &Corefile,
+        plugins: &Plugins,
+        defaults: &Defaults,
+        shared: Shared,
         open: &[Open],
     ) -> Result<Configuration, ConfigurationError> {
-        // Everything is looked at once before anything is opened: a wrong word must not cost a lock on a store.
-        let looked_at = Configuration::assemble(corefile, plugins, defaults, Shared::default())?;
-        let shared = Shared::default();
         // Counters have a count for each route, and so are made when the routes are known.
-        shared.get::<Metrics>().set_routes(looked_at.routes);
+        shared.get::<Metrics>().set_routes(rehearsed.routes);
         shared.get::<Registries>().open(corefile, open).await?;
         Ok(Configuration::assemble(corefile, plugins, defaults, shared)?)
     }
@@ -107,10 +125,12 @@ impl Configuration {
             .map(|((scheme, address), group)| Listener {
                 scheme: SCHEMES.get(scheme).copied().unwrap_or(Scheme::Dns),
                 address,
-                responder: group.builder.keys(keys.clone()).build(),
+                responder: group.builder.keys(keys.clone()).idle(group.patience.idle()).build(),
                 sockets: group.sockets,
                 identity: group.identity,
                 patience: group.patience,
+                proxies: group.proxies,
+                xdp: group.xdp,
                 zones: group.zones,
             })
             .collect();
@@ -130,6 +150,11 @@ impl Listener {
             }
             Some(identity) => server::Listener::tls(self.address, responder, &identity.open()?),
         };
+        let listener = self.proxies.iter().cloned().fold(listener, server::Listener::proxies);
+        #[cfg(feature = "xdp")]
+        let listener = self.xdp.iter().cloned().fold(listener, |listener, Xdp { interface, queues }| {
+            listener.xdp(server::Xdp { interface, queues })
+        });
         Ok(self.sockets.into_iter().fold(listener.patience(self.patience), server::Listener::workers))
     }
 }
@@ -147,19 +172,29 @@ struct Assembly<'a> {
 
 struct Group {
     builder: ResponderBuilder,
+    /// Those whose block has no view, so that there can be no other.
+    taken: Vec<NameBuf>,
     sockets: Option<usize>,
     identity: Option<Identity>,
     patience: Patience,
+    proxies: Option<Proxies>,
+    xdp: Option<Xdp>,
     zones: Vec<NameBuf>,
 }
 
 /// What a server block is to each of its listeners.
 struct Block {
     chain: Chain,
-    limits: Limits,
+    /// What `bufsize` says.
+    udp_size: Option<u16>,
     sockets: Option<usize>,
     encryption: Arc<Encryption>,
     patience: Patience,
+    /// What `https` says to listeners of that scheme.
+    https: Patience,
+    shed: Option<Counter>,
+    proxies: Option<Proxies>,
+    xdp: Option<Xdp>,
 }
 
 impl Block {
@@ -186,20 +221,21 @@ impl Assembly<'_> {
             .map(|key| key.zone.parse().map_err(|error| Error::new(&key.position, format!("{error}"))))
             .collect::<Result<Vec<NameBuf>, Error>>()?;
         let mut settings = Settings::default();
-        let (made, pages) = plugins.configure(&server.directives, &zones, &mut settings, shared)?;
+        let made = plugins.configure(&server.directives, &zones, &mut settings, shared);
+        let (made, pages) = made.map_err(|error| explained(error, server, plugins))?;
         self.plugins.extend(made.iter().cloned());
         self.pages.extend(pages);
         let chain: Chain = made.into_iter().collect();
-        let mut limits = Limits::default();
-        if let Some(udp_size) = settings.udp_size {
-            limits.udp_size = udp_size;
-        }
         let block = Block {
             chain,
-            limits,
+            udp_size: settings.udp_size,
             sockets: settings.sockets,
             encryption: settings.in_block(),
             patience: settings.in_block::<Timeouts>().patience(),
+            https: settings.in_block::<Https>().patience(),
+            shed: settings.in_block::<Shedding>().counter(),
+            proxies: settings.in_block::<Balancers>().proxies(),
+            xdp: settings.in_block::<ShortCut>().xdp(),
         };
         for (key, zone) in server.keys.iter().zip(&zones) {
             for address in self.addresses(key, &settings) {
@@ -219,29 +255,49 @@ impl Assembly<'_> {
             return wrong(format!("{address} serves {other}:// for an earlier server block already"));
         }
         let mut group = self.groups.remove(&(scheme, address)).unwrap_or_else(|| Group {
-            builder: Responder::builder().limits(block.limits).faults(faults()),
+            builder: Responder::builder().faults(faults()),
+            taken: Vec::new(),
             sockets: None,
             identity: identity.cloned(),
             patience: Patience::default(),
+            proxies: None,
+            xdp: None,
             zones: Vec::new(),
         });
-        if group.zones.contains(zone) {
-            return wrong(format!("{key} is served by an earlier server block already"));
+        let chain = &block.chain;
+        let view = chain.plugins().find_map(|plugin| plugin.view());
+        if view.is_none() {
+            if group.taken.contains(zone) {
+                return wrong(format!("{key} is served by an earlier server block already"));
+            }
+            group.taken.push(*zone);
         }
         if group.identity.iter().zip(identity).any(|(shown, identity)| !shown.is(identity)) {
             return wrong(format!("{address} has a different `tls` in an earlier server block"));
         }
-        let chain = &block.chain;
         let number = self.number(Route {
             server: server_label(key.scheme, address),
             zone: zone.to_string(),
-            view: String::new(),
-            plugins: chain.plugins().iter().map(|plugin| plugin.name()).collect(),
+            view: view.map(|view| view.name().to_owned()).unwrap_or_default(),
+            plugins: chain.plugins().map(|plugin| plugin.name()).collect(),
         });
-        group.zones.push(*zone);
+        if !group.zones.contains(zone) {
+            group.zones.push(*zone);
+        }
         group.builder = group.builder.route(number, zone, chain.clone());
         // Where blocks share an address, the last that says something has its way,
         group.patience = group.patience.then(block.patience);
+        if key.scheme == Scheme::Https {
+            group.patience = group.patience.then(block.https);
+        }
+        if let Some(udp_size) = block.udp_size {
+            group.builder = group.builder.limits(Limits { udp_size, ..Limits::default() });
+        }
+        if let Some(counter) = &block.shed {
+            group.builder = group.builder.shed(counter.clone());
+        }
+        group.proxies = block.proxies.clone().or(group.proxies);
+        group.xdp = block.xdp.clone().or(group.xdp);
         // and the one that asks for most sockets.
         group.sockets = group.sockets.max(block.sockets);
         self.groups.insert((scheme, address), group);
@@ -268,6 +324,13 @@ impl Assembly<'_> {
         let hosts = if settings.bind.is_empty() { &all[..] } else { &settings.bind };
         hosts.iter().map(|host| SocketAddr::new(*host, port)).collect()
     }
+}
+
+/// Says of a directive that nobody knows how the file was read, if that may be the mistake.
+fn explained(error: Error, server: &ServerBlock, plugins: &Plugins) -> Error {
+    let is_known = |directive: &Directive| plugins.names().any(|name| name == directive.name());
+    let mut its = server.directives.iter().filter(|directive| directive.name.position == error.position);
+    if its.any(|directive| !is_known(directive)) { server.extent.explain(error) } else { error }
 }
 
 /// A server as it is named in metrics: `dns://:53`, `tls://127.0.0.1:853`.

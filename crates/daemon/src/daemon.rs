@@ -4,17 +4,19 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use cartonym::corefile::Scheme;
+use cartonym::corefile::{Corefile, Scheme};
 use cartonym::plugin::{Metrics, Shared};
+use cartonym::plugins::Plugins;
 use cartonym::plugins::health::Lameduck;
 use cartonym::plugins::ready::Ending;
 use cartonym::server::{Running, Server};
 
 use crate::cli::environment;
-use crate::configuration::{Configuration, Listener};
+use crate::configuration::{Configuration, Defaults, Listener};
+use crate::counted::counted;
 use crate::failure::Failure;
 use crate::process::Process;
-use crate::registries::{Open, report};
+use crate::registries::{Open, Registries, report};
 use crate::source::Source;
 use crate::surface::Surface;
 use crate::{Result, VERSION};
@@ -30,16 +32,22 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Binds every address, and serves.
-    pub(crate) async fn start(configuration: Configuration) -> Result<Daemon> {
+    /// Binds every address, opens the registries, and serves.
+    pub(crate) async fn start(corefile: &Corefile, plugins: &Plugins, defaults: &Defaults) -> Result<Daemon> {
+        let failed = |error| Failure::Start(report(&error));
+        let rehearsed = Configuration::rehearse(corefile, plugins, defaults)?;
+        // First of all: where an address is not to be had, no store is made.
+        let mut surface = Surface::default();
+        surface.reserve(&Registries::apis(corefile)?, &rehearsed.pages)?;
+        let reserved = server(&rehearsed.listeners)?.reserve().map_err(failed)?;
+        let configuration =
+            Configuration::open(rehearsed, corefile, plugins, defaults, Shared::default(), &[]).await?;
         let registries = configuration.registries.all();
         let process = Arc::new(Process::default());
         process.tell(&configuration.shared.get::<Metrics>(), &registries);
-        let mut surface = Surface::default();
         let prepared = surface.prepare(&registries, &configuration.pages)?;
         let zones = zone_lines(&configuration.listeners);
-        let server = server(&configuration.listeners)?;
-        let dns = server.start().map_err(|error| Failure::Start(report(&error)))?;
+        let dns = server(&configuration.listeners)?.start_on(reserved).map_err(failed)?;
         surface.serve(prepared)?;
         Ok(Daemon { dns, zones, registries, surface, shared: configuration.shared, process })
     }
@@ -97,6 +105,8 @@ impl Daemon {
 
     /// Answers what is in progress, and lets go of everything.
     pub(crate) async fn stop(self) {
+        // Other nodes take the checks over while this one ends.
+        self.registries.iter().for_each(|open| open.checker.stop());
         // The API first: what it acknowledges, DNS still answers.
         self.surface.stop().await;
         self.dns.shutdown().await;
@@ -109,6 +119,9 @@ impl Daemon {
             for zone in &self.zones {
                 writeln!(out, "{zone}")?;
             }
+            for (address, open) in self.api_addresses().iter().zip(&self.registries) {
+                writeln!(out, "http://{address} over {}", open.settings.backend)?;
+            }
             writeln!(out, "cartonym-{VERSION}")?;
             return Ok(());
         }
@@ -118,13 +131,10 @@ impl Daemon {
         }
         for (address, open) in self.api_addresses().iter().zip(&self.registries) {
             let model = open.registry.model();
-            let (namespaces, instances) = (model.namespaces().len(), model.instance_count());
+            let namespaces = counted(model.namespaces().len(), "namespace");
+            let instances = counted(model.instance_count(), "instance");
             writeln!(out, "  API   http://{address}")?;
-            writeln!(
-                out,
-                "  data  {} ({namespaces} namespaces, {instances} instances)",
-                open.settings.backend
-            )?;
+            writeln!(out, "  data  {} ({namespaces}, {instances})", open.settings.backend)?;
         }
         if let (Some(dns), Some(api)) = (self.dns_addresses().first(), self.api_addresses().first()) {
             writeln!(out, "\nTry next, in another terminal:\n")?;

@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 
 use crate::Result;
 use crate::cli::environment;
-use crate::configuration::{Configuration, Defaults};
+use crate::configuration::Defaults;
 use crate::daemon::Daemon;
 use crate::failure::Failure;
-use crate::serve::log_to_stderr;
+use crate::serve::{Least, log_to_stderr};
 
 /// Tells the story; with `keep`, goes on serving until Ctrl-C.
 pub(crate) fn run(plugins: &Plugins, keep: bool) -> Result<()> {
-    log_to_stderr();
+    log_to_stderr(Least::Warning);
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::Start(error.to_string()))?;
     runtime.block_on(async {
         let corefile = Corefile::parse("the demonstration", COREFILE, &Filesystem)?;
         let defaults = Defaults { port: 0 };
-        let daemon = Daemon::start(Configuration::open(&corefile, plugins, &defaults, &[]).await?).await?;
+        let daemon = Daemon::start(&corefile, plugins, &defaults).await?;
         let (dns, api) = match (daemon.dns_addresses().first(), daemon.api_addresses().first()) {
             (Some(dns), Some(api)) => (*dns, *api),
             _ => return Err(Failure::Demo("nothing listens".to_owned())),

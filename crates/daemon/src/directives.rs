@@ -1,8 +1,9 @@
 //! Directives that set up a block's listeners instead of adding a plugin.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
-use cartonym::corefile::Error;
+use cartonym::corefile::{Error, ServerBlock};
 use cartonym::plugin::{Configure, Place, Setup};
 
 /// `bind ADDRESS...`: the addresses to listen on.
@@ -26,6 +27,14 @@ impl Configure for Bind {
             directive.no_block()?;
         }
         Ok(())
+    }
+}
+
+impl Root {
+    /// The root of a block, for who reads it without its set-up. What is wrong with it is said there.
+    pub(crate) fn of(server: &ServerBlock) -> PathBuf {
+        let word = server.named(Root::NAME).next().and_then(|directive| directive.args.first());
+        word.map_or_else(PathBuf::new, |word| word.as_str().into())
     }
 }
 

@@ -9,25 +9,38 @@
 //! ```
 
 mod backend;
+mod changes;
 mod check_zone;
 mod cli;
+mod client;
 mod configuration;
+mod counted;
 mod daemon;
 mod demo;
 mod directives;
 mod encryption;
 mod endpoint;
+mod exchange;
+mod exec;
 mod failure;
 mod faults;
 mod health;
+mod health_command;
+mod health_page;
 mod process;
+mod proxyproto;
 mod registries;
 mod reload;
+#[cfg(feature = "remote")]
+mod remote;
 mod serve;
+mod shed;
 mod signals;
 mod source;
 mod surface;
 mod timeouts;
+mod unfinished;
+mod xdp;
 
 use std::process::ExitCode;
 
@@ -44,26 +57,38 @@ pub fn standard() -> Plugins {
         .with::<directives::Bind>()
         .with::<encryption::TlsDirective>()
         .with::<timeouts::TimeoutsDirective>()
+        .with::<timeouts::HttpsDirective>()
+        .with::<shed::ShedDirective>()
+        .with::<proxyproto::ProxyprotoDirective>()
+        .with::<xdp::XdpDirective>()
         .with::<registries::RegistryDirective>()
 }
 
 /// Runs the program with these plugins, as its command line says.
 pub fn main(plugins: Plugins) -> ExitCode {
-    let cli = Cli::parse_from(cli::with_long_dashes(std::env::args()));
-    let result = match cli.command {
-        Some(Command::Serve(options)) => serve::run(&plugins, &options),
-        Some(Command::Check { file }) => serve::check(&plugins, &file),
-        Some(Command::CheckZone(options)) => check_zone::run(&options),
-        Some(Command::Demo { keep }) => demo::run(&plugins, keep),
-        Some(Command::Env { endpoint }) => cli::print_env(&endpoint),
-        None if cli.version => cli::print_version(),
-        None if cli.plugins => cli::print_plugins(&plugins),
-        None => serve::run(&plugins, &cli.serve),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+    let cli = Cli::parse_from(cli::with_long_dashes(std::env::args_os()));
+    run(&plugins, &cli).unwrap_or_else(|failure| failure.report())
+}
+
+fn run(plugins: &Plugins, cli: &Cli) -> Result<ExitCode> {
+    cli.nothing_before()?;
+    match &cli.command {
+        Some(Command::Serve(options)) => serve::run(plugins, options)?,
+        Some(Command::Check { file }) => serve::check(plugins, &cli.to_check(file.as_deref())?)?,
+        Some(Command::CheckZone(options)) => check_zone::run(options)?,
+        Some(Command::Export { place, to }) => exchange::export(place, to.as_deref())?,
+        Some(Command::Import { place, from }) => exchange::import(place, from.as_deref())?,
+        Some(Command::Backup { place, to }) => exchange::backup(place, to)?,
+        Some(Command::Repair { folder, to }) => exchange::repair(folder, to)?,
+        Some(Command::Demo { keep }) => demo::run(plugins, *keep)?,
+        Some(Command::Env { endpoint }) => cli::print_env(endpoint)?,
+        Some(Command::Health(options)) => health_command::run(options)?,
+        Some(Command::Exec(options)) => return exec::run(options),
+        None if cli.version => cli::print_version()?,
+        None if cli.plugins => cli::print_plugins(plugins)?,
+        None => serve::run(plugins, &cli.serve)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The program's version.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use cartonym::health::Counts;
 use cartonym::plugin::Metrics;
 use cartonym::plugin::metrics::{Kind, Samples};
 use parking_lot::Mutex;
@@ -74,10 +75,34 @@ impl Process {
             let registries = registries.to_vec();
             metrics.read(name, help, Kind::Gauge, move |samples| tell_each(&registries, read, samples));
         }
+        for (name, help, read) in HEALTH {
+            let registries = registries.to_vec();
+            let kind = if name.ends_with("_total") { Kind::Total } else { Kind::Gauge };
+            let read = move |open: &Open| read(&open.checker.counts()) as f64;
+            metrics.read(name, help, kind, move |samples| tell_each(&registries, read, samples));
+        }
+        let registries = registries.to_vec();
+        metrics.read(
+            "cartonym_health_checks_total",
+            "Health checks, by result.",
+            Kind::Total,
+            move |samples| {
+                for open in &registries {
+                    let Counts { checks, failures, inconclusive, .. } = open.checker.counts();
+                    let results =
+                        [("passed", checks - failures), ("failed", failures), ("inconclusive", inconclusive)];
+                    for (result, count) in results {
+                        let labels =
+                            [("store", open.settings.backend.to_string()), ("result", result.to_owned())];
+                        samples.add(&labels, count as f64);
+                    }
+                }
+            },
+        );
     }
 }
 
-fn tell_each(registries: &[Open], read: fn(&Open) -> f64, samples: &mut Samples<'_>) {
+fn tell_each(registries: &[Open], read: impl Fn(&Open) -> f64, samples: &mut Samples<'_>) {
     for open in registries {
         samples.add(&[("store", open.settings.backend.to_string())], read(open));
     }
@@ -113,6 +138,20 @@ const REGISTRY: [OfRegistry; 4] = [
     }),
     ("cartonym_registry_away", "Whether the store is away, so that what is answered grows old.", |open| {
         f64::from(u8::from(open.registry.away_since().is_some()))
+    }),
+];
+
+/// The same, of what checks have come to.
+type OfHealth = (&'static str, &'static str, fn(&Counts) -> u64);
+
+const HEALTH: [OfHealth; 4] = [
+    ("cartonym_health_instances", "Instances that this node checks.", |counts| counts.instances as u64),
+    ("cartonym_health_running", "Health checks that run.", |counts| counts.running as u64),
+    ("cartonym_health_transitions_total", "Verdicts of checks that have changed.", |counts| {
+        counts.transitions
+    }),
+    ("cartonym_health_postponed_total", "Health checks that began late, for want of room.", |counts| {
+        counts.postponed
     }),
 ];
 

@@ -1,10 +1,12 @@
 //! The `registry` directive: where a registry is kept, and where its API listens.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cartonym::corefile::{Corefile, Directive, Error};
+use cartonym::cloudmap::AccessKeys;
+use cartonym::corefile::{Corefile, Directive, Error, Word};
 use cartonym::health::Checker;
 use cartonym::plugin::{Configure, Place, Setup};
 use cartonym::plugins::registry::Records;
@@ -14,6 +16,7 @@ use cartonym::zone::{RecordTable, Tables};
 use parking_lot::Mutex;
 
 use crate::backend::BackendSettings;
+use crate::directives::Root;
 use crate::endpoint::Endpoint;
 use crate::health::HealthSettings;
 
@@ -22,6 +25,7 @@ use crate::health::HealthSettings;
 pub(crate) struct Settings {
     pub(crate) backend: BackendSettings,
     pub(crate) api: Option<SocketAddr>,
+    pub(crate) access_keys: AccessKeys,
     pub(crate) account: String,
     pub(crate) region: String,
     soa_ttl: Option<u32>,
@@ -39,8 +43,8 @@ pub(crate) struct Open {
     pub(crate) settings: Arc<Settings>,
     pub(crate) registry: Registry,
     backend: Arc<dyn Backend>,
-    /// Held, so that the checks go on.
-    _checker: Arc<Checker>,
+    /// Held, too, so that the checks go on.
+    pub(crate) checker: Arc<Checker>,
 }
 
 impl Open {
@@ -67,18 +71,22 @@ impl Configure for RegistryDirective {
 
     fn configure(setup: &mut Setup<'_>) -> Result<(), Error> {
         let directive = setup.only()?;
-        let settings = Settings::parse(directive)?;
+        let settings = Settings::parse(directive, &setup.settings.root)?;
         if let (Some(name), Some(api)) = (&settings.endpoint, settings.api) {
             let endpoint = name.parse().and_then(|name: NameBuf| Endpoint::new(&name, api));
             setup.plugin(endpoint.map_err(|error| directive.error(format!("endpoint {name}: {error}")))?);
         }
         let registries = setup.shared.get::<Registries>();
-        let table = registries.find(&settings).map(|open| Arc::clone(open.registry.table()));
+        let registry = registries.find(&settings).map(|open| open.registry);
         // Where the configuration is only looked at, nothing is open, and an empty table does.
-        let table = table.unwrap_or_else(|| Arc::new(RecordTable::new(0)));
+        let table = registry.as_ref().map_or_else(|| Arc::new(RecordTable::new(0)), Arc::from);
         // For whoever sends zones to others.
         setup.in_block::<Tables>().add(Arc::clone(&table));
-        setup.plugin(Records::of(table));
+        let records = Records::of(table);
+        setup.plugin(match registry {
+            Some(registry) => records.ready_while(registry.goes_on()),
+            None => records,
+        });
         Ok(())
     }
 }
@@ -93,13 +101,13 @@ impl Registries {
     ///
     /// What a directive has wrong, or a backend says.
     pub(crate) async fn open(&self, corefile: &Corefile, before: &[Open]) -> Result<(), OpenError> {
-        for directive in corefile.servers.iter().flat_map(|server| server.named(RegistryDirective::NAME)) {
-            let settings = Settings::parse(directive)?;
+        for (directive, root) in directives(corefile) {
+            let settings = Settings::parse(directive, &root)?;
             if self.find(&settings).is_some() {
                 continue;
             }
             let last_seen =
-                |settings: &Settings| settings.backend.last_seen().map(|last_seen| last_seen.path.clone());
+                |settings: &Settings| settings.backend.last_seen().map(|last_seen| last_seen.path);
             if let Some(path) = last_seen(&settings)
                 && self.all().iter().any(|open| last_seen(&open.settings).as_ref() == Some(&path))
             {
@@ -122,6 +130,33 @@ impl Registries {
             self.open.lock().push(open);
         }
         Ok(())
+    }
+
+    /// Looks at what the configuration's directives name, without opening it; says what there is, in lines.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registries::open`].
+    pub(crate) fn check(corefile: &Corefile) -> Result<Vec<String>, OpenError> {
+        let mut said = Vec::new();
+        for (directive, settings) in settings(corefile)? {
+            let Settings { api, backend, .. } = &settings;
+            said.push(match api {
+                Some(api) => format!("http://{api} over {backend}"),
+                None => format!("registry over {backend}"),
+            });
+            said.extend(backend.check().map_err(|error| OpenError::Backend(directive.error(error)))?);
+        }
+        Ok(said)
+    }
+
+    /// Where the APIs of the configuration's registries are to listen.
+    ///
+    /// # Errors
+    ///
+    /// What a directive has wrong.
+    pub(crate) fn apis(corefile: &Corefile) -> Result<Vec<SocketAddr>, Error> {
+        Ok(settings(corefile)?.iter().filter_map(|(_, settings)| settings.api).collect())
     }
 
     /// One of `before` that no directive has taken yet: with these settings, or else in the same place.
@@ -154,11 +189,13 @@ pub(crate) enum OpenError {
 }
 
 impl Settings {
-    fn parse(directive: &Directive) -> Result<Settings, Error> {
+    /// Reads the directive of a block whose relative paths begin at `root`.
+    fn parse(directive: &Directive, root: &Path) -> Result<Settings, Error> {
         directive.no_args()?;
         let mut settings = Settings {
             backend: BackendSettings::default(),
             api: None,
+            access_keys: AccessKeys::none(),
             account: "123456789012".to_owned(),
             region: "us-east-1".to_owned(),
             soa_ttl: None,
@@ -169,15 +206,30 @@ impl Settings {
             health: HealthSettings::default(),
         };
         for entry in directive.block_entries() {
-            settings.entry(entry)?;
+            settings.entry(entry, root)?;
+        }
+        if settings.api.is_none()
+            && let Some(key) = directive.block_entries().iter().find(|entry| entry.name() == "access_key")
+        {
+            return Err(key.error("there is no `api` that could ask for this key"));
+        }
+        // If none is named, who is followed may still be found by what the environment says.
+        if directive.block_entries().iter().any(|entry| entry.name() == "region") {
+            settings.backend.set_region(&settings.region);
         }
         Ok(settings)
     }
 
-    fn entry(&mut self, entry: &Directive) -> Result<(), Error> {
+    fn entry(&mut self, entry: &Directive, root: &Path) -> Result<(), Error> {
         match entry.name() {
             "backend" => self.backend = BackendSettings::parse(entry)?,
             "api" => self.api = Some(entry.one_arg()?.parse("an address and port, such as 127.0.0.1:8053")?),
+            "access_key" => {
+                let [id, secret] = entry.arg_count(2..=2)? else {
+                    return Err(entry.error("the id of a key and its secret are meant"));
+                };
+                self.add_key(id, secret)?;
+            }
             "account" => {
                 let word = entry.one_arg()?;
                 if word.as_str().len() != 12 || !word.as_str().bytes().all(|byte| byte.is_ascii_digit()) {
@@ -207,7 +259,7 @@ impl Settings {
             }
             "custom_health_delay" => self.custom_health_delay = entry.one_arg()?.duration()?,
             name if HealthSettings::PROPERTIES.contains(&name) => self.health.entry(entry)?,
-            name if BackendSettings::PROPERTIES.contains(&name) => self.backend.entry(entry)?,
+            name if BackendSettings::PROPERTIES.contains(&name) => self.backend.entry(entry, root)?,
             _ => {
                 let all =
                     [&PROPERTIES[..], &BackendSettings::PROPERTIES, &HealthSettings::PROPERTIES].concat();
@@ -217,16 +269,37 @@ impl Settings {
         Ok(())
     }
 
-    async fn open(&self) -> Result<Open, String> {
-        let backend = self.backend.open()?;
-        self.open_on(backend).await
+    fn add_key(&mut self, id: &Word, secret: &Word) -> Result<(), Error> {
+        let is_of_id = |byte: u8| byte.is_ascii_graphic() && !b",=/".contains(&byte);
+        for word in [id, secret] {
+            if word.as_str().is_empty() {
+                return Err(
+                    word.error("this is empty: a variable of the environment that is not set, perhaps")
+                );
+            }
+        }
+        if !id.as_str().bytes().all(is_of_id) {
+            return Err(id.error("the id of a key has neither spaces nor any of `,`, `=`, `/`"));
+        }
+        if self.access_keys.contains(id.as_str()) {
+            return Err(id.error("this key is there already"));
+        }
+        self.access_keys = std::mem::take(&mut self.access_keys).with(id.as_str(), secret.as_str());
+        Ok(())
     }
 
+    async fn open(&self) -> Result<Open, String> {
+        let backend = self.backend.clone();
+        let opened = tokio::task::spawn_blocking(move || backend.open()).await;
+        self.open_on(opened.map_err(|error| error.to_string())??).await
+    }
+
+    /// Reads it on another thread, as it is opened: who waits for that is to hear signals.
     async fn open_on(&self, backend: Arc<dyn Backend>) -> Result<Open, String> {
-        let registry = Registry::open(Arc::clone(&backend), self.options()).await;
-        let registry = registry.map_err(|error| report(&error))?;
+        let registry = tokio::spawn(Registry::open(Arc::clone(&backend), self.options())).await;
+        let registry = registry.map_err(|error| error.to_string())?.map_err(|error| report(&error))?;
         let checker = Arc::new(self.health.start(&registry));
-        Ok(Open { settings: Arc::new(self.clone()), registry, backend, _checker: checker })
+        Ok(Open { settings: Arc::new(self.clone()), registry, backend, checker })
     }
 
     fn options(&self) -> Options {
@@ -243,12 +316,32 @@ impl Settings {
         let mut options = Options {
             dns,
             custom_health_delay: self.custom_health_delay,
-            last_seen: self.backend.last_seen().cloned(),
+            last_seen: self.backend.last_seen(),
             ..Options::default()
         };
         self.health.apply(&mut options);
         options
     }
+}
+
+/// The directives of all blocks, each with the root of its block.
+fn directives(corefile: &Corefile) -> impl Iterator<Item = (&Directive, PathBuf)> {
+    corefile.servers.iter().flat_map(|server| {
+        let root = Root::of(server);
+        server.named(RegistryDirective::NAME).map(move |directive| (directive, root.clone()))
+    })
+}
+
+/// What the directives say, each registry once.
+fn settings(corefile: &Corefile) -> Result<Vec<(&Directive, Settings)>, Error> {
+    let mut all: Vec<(&Directive, Settings)> = Vec::new();
+    for (directive, root) in directives(corefile) {
+        let settings = Settings::parse(directive, &root)?;
+        if !all.iter().any(|(_, before)| *before == settings) {
+            all.push((directive, settings));
+        }
+    }
+    Ok(all)
 }
 
 /// An error and what caused it, on one line.
@@ -266,9 +359,10 @@ pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-const PROPERTIES: [&str; 9] = [
+const PROPERTIES: [&str; 10] = [
     "backend",
     "api",
+    "access_key",
     "endpoint",
     "account",
     "region",
@@ -277,3 +371,40 @@ const PROPERTIES: [&str; 9] = [
     "name_server",
     "custom_health_delay",
 ];
+
+#[cfg(test)]
+mod tests {
+    use cartonym::corefile::Filesystem;
+
+    use super::*;
+
+    /// What the file says of whose it is, where a registry is set up by these lines.
+    fn source(lines: &str) -> String {
+        let text = format!(". {{\nregistry {{\n{lines}\n}}\n}}\n");
+        let corefile = Corefile::parse("Corefile", &text, &Filesystem).unwrap();
+        let (directive, root) = directives(&corefile).next().unwrap();
+        Settings::parse(directive, &root).unwrap().backend.last_seen().unwrap().source
+    }
+
+    #[test]
+    fn what_was_last_seen_is_of_the_endpoints_and_the_prefix_of_etcd() {
+        let here = source("backend etcd http://192.0.2.1:2379 http://192.0.2.2:2379");
+        let turned = "backend etcd http://192.0.2.2:2379 http://192.0.2.1:2379\nallow_empty\nlast_seen f";
+        assert_eq!(source(turned), here);
+        assert_ne!(source("backend etcd http://192.0.2.1:2379 http://192.0.2.3:2379"), here);
+        assert_ne!(source("backend etcd http://192.0.2.1:2379 http://192.0.2.2:2379\nprefix /other"), here);
+    }
+
+    #[cfg(feature = "remote")]
+    #[test]
+    fn what_was_last_seen_is_of_whoever_is_followed_and_of_the_namespaces() {
+        let here = source("backend remote http://192.0.2.1:8053\nnamespaces a.example b.example");
+        let same = "backend remote http://192.0.2.1:8053\nnamespaces B.example a.example\ncredentials K S";
+        assert_eq!(source(same), here);
+        assert_ne!(source("backend remote http://192.0.2.2:8053\nnamespaces a.example b.example"), here);
+        assert_ne!(source("backend remote http://192.0.2.1:8053\nnamespaces a.example"), here);
+        let region = |region: &str| source(&format!("backend remote\nregion {region}"));
+        assert_ne!(region("eu-west-1"), region("eu-west-2"));
+        assert_ne!(source("backend remote\nprofile a"), source("backend remote\nprofile b"));
+    }
+}

@@ -2,15 +2,19 @@
 
 use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
+use std::panic::AssertUnwindSafe;
 
 use cartonym::corefile::{Corefile, Directive};
+use cartonym::plugin::Shared;
 use cartonym::plugins::Plugins;
 use cartonym::plugins::reload::Schedule;
+use futures_util::FutureExt;
 use sha2::{Digest, Sha512};
 
 use crate::Result;
 use crate::configuration::{Configuration, Defaults};
 use crate::daemon::Daemon;
+use crate::failure::Failure;
 use crate::registries::report;
 use crate::source::{self, Source};
 
@@ -64,14 +68,16 @@ impl<'a> Reloader<'a> {
     /// A configuration that is wrong is refused whole: what is served goes on.
     async fn serve(&mut self, read: Result<Corefile>, seen: String, daemon: &mut Daemon) {
         tracing::info!("reloading the configuration");
-        match self.try_serve(read, daemon).await {
+        // A plugin may panic over it as over a query.
+        let served = AssertUnwindSafe(self.try_serve(read, daemon)).catch_unwind().await;
+        match served.unwrap_or(Err(Failure::Panicked)) {
             Ok(()) => {
                 daemon.process().loaded(&seen);
                 tracing::info!("reloaded the configuration");
             }
             Err(error) => {
                 daemon.process().refused();
-                tracing::error!("not reloaded, and what was served goes on: {}", report(&error));
+                tracing::error!("not reloaded, and what was served goes on: {}", error.in_full());
             }
         }
         self.seen = seen;
@@ -80,8 +86,11 @@ impl<'a> Reloader<'a> {
     async fn try_serve(&self, read: Result<Corefile>, daemon: &mut Daemon) -> Result<()> {
         let corefile = read?;
         source::warn(&corefile);
+        let (plugins, defaults) = (self.plugins, &self.defaults);
+        let rehearsed = Configuration::rehearse(&corefile, plugins, defaults)?;
+        let (shared, open) = (Shared::reload(), daemon.registries());
         let configuration =
-            Configuration::open(&corefile, self.plugins, &self.defaults, daemon.registries()).await?;
+            Configuration::open(rehearsed, &corefile, plugins, defaults, shared, open).await?;
         daemon.update(configuration)
     }
 }

@@ -11,6 +11,8 @@ pub(crate) struct Signals {
     terminate: Signal,
     quit: Signal,
     reload: Signal,
+    /// Whether the configuration is to be read again as soon as there is one.
+    is_reload_owed: bool,
     // Terminals that close must not end a daemon, and CoreDNS's upgrade in place is no reason to end either.
     _ignored: [Signal; 2],
 }
@@ -34,17 +36,32 @@ impl Signals {
             terminate: listen(SignalKind::terminate())?,
             quit: listen(SignalKind::quit())?,
             reload: listen(SignalKind::user_defined1())?,
+            is_reload_owed: false,
             _ignored: [listen(SignalKind::hangup())?, listen(SignalKind::user_defined2())?],
         })
     }
 
     /// The next order.
     pub(crate) async fn next(&mut self) -> Order {
+        if std::mem::take(&mut self.is_reload_owed) {
+            return Order::Reload;
+        }
+        self.signal().await
+    }
+
+    async fn signal(&mut self) -> Order {
         tokio::select! {
             _ = self.interrupt.recv() => Order::Stop,
             _ = self.terminate.recv() => Order::Stop,
             _ = self.quit.recv() => Order::Quit,
             _ = self.reload.recv() => Order::Reload,
+        }
+    }
+
+    /// Ends when the daemon is to end. What is to be read again before it serves is the next order.
+    pub(crate) async fn end(&mut self) {
+        while self.signal().await == Order::Reload {
+            self.is_reload_owed = true;
         }
     }
 

@@ -1,4 +1,4 @@
-//! `timeouts`: how long a block's listeners wait for a client.
+//! `timeouts` and `https`: what a block's listeners allow their clients.
 
 use std::ops::RangeInclusive;
 use std::sync::OnceLock;
@@ -14,6 +14,44 @@ pub(crate) struct TimeoutsDirective;
 /// What a block's `timeouts` has left there, if it has one.
 #[derive(Default)]
 pub(crate) struct Timeouts(OnceLock<Patience>);
+
+/// `https { max_connections COUNT }`.
+pub(crate) struct HttpsDirective;
+
+/// What a block's `https` has left there, if it has one.
+#[derive(Default)]
+pub(crate) struct Https(OnceLock<Patience>);
+
+impl Https {
+    pub(crate) fn patience(&self) -> Patience {
+        self.0.get().copied().unwrap_or_default()
+    }
+}
+
+impl Configure for HttpsDirective {
+    const NAME: &'static str = "https";
+    const PLACE: Place = Place::Last;
+
+    fn configure(setup: &mut Setup<'_>) -> Result<(), Error> {
+        let directive = setup.only()?;
+        directive.no_args()?;
+        let mut patience = Patience::default();
+        let mut seen: Option<&Directive> = None;
+        for property in directive.block_entries() {
+            if property.name() != "max_connections" {
+                return Err(property.unexpected_property(&["max_connections"]));
+            }
+            if let Some(first) = seen.replace(property) {
+                return Err(property.repeated(first));
+            }
+            let most: usize = property.one_arg()?.parse("a number of connections, or 0 for any")?;
+            patience.connections = Some(if most == 0 { usize::MAX } else { most });
+        }
+        // There is only one `https`, so that this is the first.
+        let _ = setup.in_block::<Https>().0.set(patience);
+        Ok(())
+    }
+}
 
 impl Timeouts {
     pub(crate) fn patience(&self) -> Patience {

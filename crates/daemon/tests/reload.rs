@@ -66,6 +66,47 @@ fn host(address: SocketAddr) -> Option<u8> {
     ask(address, "www.example.", Type::A)?.1.first().copied()
 }
 
+/// What is answered for the name that the zone of [`primary_and_secondary`] has.
+fn www(dns: SocketAddr) -> Option<(Rcode, Vec<u8>)> {
+    ask(dns, "www.example.org.", Type::A)
+}
+
+/// A block that has the zone `example.org` from a file in `folder`, and one that has it from there.
+fn primary_and_secondary(primary: SocketAddr, folder: &Path, secondary: SocketAddr) -> [String; 2] {
+    let file = folder.join("db");
+    fs::write(
+        &file,
+        "@ 60 SOA ns host 1 3600 600 86400 60\n@ 60 NS ns\nns 60 A 192.0.2.1\nwww 60 A 192.0.2.7\n",
+    )
+    .unwrap();
+    let begin = |at: SocketAddr| format!("example.org:{} {{\n bind {}\n", at.port(), at.ip());
+    [
+        format!("{} file {}\n transfer {{\n  to *\n }}\n}}\n", begin(primary), file.display()),
+        format!("{} secondary {{\n  transfer from {primary}\n }}\n}}\n", begin(secondary)),
+    ]
+}
+
+#[test]
+fn a_zone_from_a_primary_that_is_away_is_answered_through_a_reload() {
+    let (folder, primary, dns) = (tempfile::tempdir().unwrap(), free_address(), free_address());
+    let [first, second] = primary_and_secondary(primary, folder.path(), dns);
+    let daemon = Reloaded::start(&format!("{first}{second}"), dns);
+    let answer = Some((Rcode::NOERROR, vec![7]));
+    wait_until("the zone is transferred", || www(dns) == answer);
+    // Without the primary; and then with another block that would have the zone from there.
+    let other = free_address();
+    let [_, third] = primary_and_secondary(primary, folder.path(), other);
+    for blocks in [second.clone(), format!("{second}{third}")] {
+        daemon.write(&blocks);
+        daemon.reload();
+        assert_eq!(www(dns), answer);
+    }
+    assert_eq!(www(other), answer);
+    daemon.write(&second.replace(&primary.to_string(), &free_address().to_string()));
+    daemon.reload();
+    assert_eq!(www(dns), Some((Rcode::SERVFAIL, vec![])), "what another primary had is not answered");
+}
+
 #[test]
 fn no_query_is_lost_or_answered_wrong_through_many_reloads() {
     let dns = free_address();
@@ -104,7 +145,7 @@ fn a_mistake_is_refused_whole_and_everything_goes_on() {
     let taken = free_address();
     let _taken = std::net::UdpSocket::bind(taken).unwrap();
     let mistakes = [
-        (".:0 {\n whoamy\n}", "unknown directive".to_owned()),
+        (".:0 {\n whoamy\n}", "did you mean `whoami`?".to_owned()),
         (&*format!("{}{}", block(other, 2), block(taken, 3)), taken.to_string()),
         (".:0 {\n import nowhere.conf\n}", "nowhere.conf".to_owned()),
     ];

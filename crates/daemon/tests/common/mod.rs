@@ -8,7 +8,10 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use cartonym::cloudmap::Credentials;
+use cartonym::registry::Timestamp;
 use cartonym::wire::{Message, NameBuf, Rcode, Type};
+use hyper::Request;
 use serde_json::{Map, Value, json};
 
 /// A program that ends with the test.
@@ -23,7 +26,7 @@ impl Process {
 
     /// Waits for the end: the exit code, none after a signal.
     pub(crate) fn wait(&mut self) -> Option<i32> {
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         while Instant::now() < end {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return status.code();
@@ -101,7 +104,7 @@ impl Daemon {
         self.client().healths(service)
     }
 
-    fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client { dns: self.dns, api: self.api }
     }
 }
@@ -115,20 +118,35 @@ pub(crate) struct Client {
 impl Client {
     /// One call of the API that succeeds.
     pub(crate) fn call(&self, operation: &str, request: Value) -> Value {
+        let (status, body) = self.try_call(operation, request);
+        assert_eq!(status, 200, "{operation}: {body}");
+        body
+    }
+
+    /// One call of the API: its status and what is answered.
+    pub(crate) fn try_call(&self, operation: &str, request: Value) -> (u16, Value) {
         let body = request.to_string();
+        let request = Request::post("/")
+            .header("host", "x")
+            .header("connection", "close")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("content-length", body.len())
+            .header("x-amz-target", format!("Route53AutoNaming_v20170314.{operation}"));
+        // Who wants no signature does not look at it.
+        let credentials =
+            Credentials { id: "AKID".into(), secret: "hush".into(), region: "us-east-1".into() };
+        let request = credentials.sign(request.body(body.into()).unwrap(), Timestamp::now()).unwrap();
+        let mut text = "POST / HTTP/1.1\r\n".to_owned();
+        for (name, value) in request.headers() {
+            text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+        }
         let mut stream = TcpStream::connect(self.api).unwrap();
-        write!(
-            stream,
-            "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/x-amz-json-1.1\r\n\
-             x-amz-target: Route53AutoNaming_v20170314.{operation}\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
+        write!(stream, "{text}\r\n{}", String::from_utf8_lossy(request.body())).unwrap();
         let mut response = String::new();
         stream.read_to_string(&mut response).unwrap();
         let (head, body) = response.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 200"), "{operation}: {body}");
-        if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() }
+        let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() };
+        (head[9..12].parse().unwrap(), body)
     }
 
     /// A namespace `shop.example` with a service `web`: the service's id.
@@ -181,6 +199,8 @@ impl Client {
 pub(crate) fn cartonym(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cartonym"));
     command.args(args).stdin(Stdio::null()).env("CARTONYM_LOG", "warn");
+    // Who runs the tests may have keys.
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
     command
 }
 
@@ -211,9 +231,17 @@ pub(crate) fn free_address() -> SocketAddr {
     }
 }
 
-/// Tries until `done`, for ten seconds at most.
+/// Whether a program that others write is there; it must be where `CARTONYM_REQUIRE_PEERS` is set, as CI does.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&folders).any(|folder| folder.join(program).exists());
+    assert!(is_there || std::env::var_os("CARTONYM_REQUIRE_PEERS").is_none(), "{program} is not installed");
+    is_there
+}
+
+/// Tries until `done`, for a minute at most.
 pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(60);
     while !done() {
         assert!(Instant::now() < end, "in vain: {what}");
         std::thread::sleep(Duration::from_millis(20));
