@@ -1,7 +1,7 @@
 //! Zones to measure with: a service discovery of any size.
 
 use cartonym_wire::{Hasher, NameBuf, Ttl, Type};
-use cartonym_zone::{Zone, ZoneEdit};
+use cartonym_zone::{Zone, ZoneBuilder};
 
 mod chains;
 
@@ -15,35 +15,36 @@ pub fn origin() -> NameBuf {
     parse("sd.example.")
 }
 
-/// A zone of `services` services, each with ten A records, ten SRV records and an A record for each target.
+/// A zone of `services` services, each with ten A records, ten SRV records and an A record for each target; built as a
+/// master file is.
 pub fn service_zone(services: usize, hasher: Hasher) -> Zone {
-    let mut edit = Zone::new(&origin(), hasher).edit(hasher);
+    let mut zone = ZoneBuilder::new(&origin(), hasher);
     let mut soa = parse("ns.sd.example.").as_wire().to_vec();
     soa.extend_from_slice(parse("hostmaster.sd.example.").as_wire());
     for number in [1u32, 60, 10, 3600, 5] {
         soa.extend_from_slice(&number.to_be_bytes());
     }
-    add(&mut edit, "sd.example.", Type::SOA, &soa);
-    add(&mut edit, "sd.example.", Type::NS, parse("ns.sd.example.").as_wire());
+    add(&mut zone, "sd.example.", Type::SOA, &soa);
+    add(&mut zone, "sd.example.", Type::NS, parse("ns.sd.example.").as_wire());
     for service in 0..services {
-        add_service(&mut edit, service);
+        add_service(&mut zone, service);
     }
-    edit.finish()
+    zone.finish().zone
 }
 
 /// Adds one service with its instances.
-pub fn add_service(edit: &mut ZoneEdit, service: usize) {
+fn add_service(zone: &mut ZoneBuilder, service: usize) {
     let name = format!("svc-{service}.sd.example.");
     for instance in 0..INSTANCES {
-        add(edit, &name, Type::A, &address(service, instance));
+        add(zone, &name, Type::A, &address(service, instance));
     }
     for instance in 0..INSTANCES {
         let mut srv = vec![0, 1, 0, 1, 0x1F, 0x90];
         srv.extend_from_slice(parse(&format!("i-{instance}.{name}")).as_wire());
-        add(edit, &name, Type::SRV, &srv);
+        add(zone, &name, Type::SRV, &srv);
     }
     for instance in 0..INSTANCES {
-        add(edit, &format!("i-{instance}.{name}"), Type::A, &address(service, instance));
+        add(zone, &format!("i-{instance}.{name}"), Type::A, &address(service, instance));
     }
 }
 
@@ -61,8 +62,8 @@ fn address(service: usize, instance: usize) -> [u8; 4] {
     [10, a, b, instance as u8]
 }
 
-fn add(edit: &mut ZoneEdit, owner: &str, rtype: Type, rdata: &[u8]) {
-    edit.add(&parse(owner), rtype, Ttl::from_secs(60), rdata)
+fn add(zone: &mut ZoneBuilder, owner: &str, rtype: Type, rdata: &[u8]) {
+    zone.add(&parse(owner), rtype, Ttl::from_secs(60), rdata)
         .expect("a record of the zone, and no large set");
 }
 
