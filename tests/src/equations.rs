@@ -2,6 +2,7 @@
 //!
 //! The fuzz targets are these functions; what they found lies in `tests/data/<name>`, and is tried by `tests/equations.rs`.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -33,9 +34,12 @@ pub const ALL: &[(&str, Equation)] = &[
 /// A message that can be read is built anew from what was read, and reads the same.
 pub fn message(octets: &[u8]) {
     let Some(before) = read_message(octets) else { return };
-    let mut buf = vec![0xA5; MAX_MESSAGE_LEN];
+    with_room(|room| rebuild(octets, &before, room));
+}
+
+fn rebuild(octets: &[u8], before: &ReadMessage, buf: &mut [u8]) {
     let header = Message::new(octets).expect("it has been read").header();
-    let mut builder = Builder::new(&mut buf, header.id, header.flags, MAX_MESSAGE_LEN);
+    let mut builder = Builder::new(buf, header.id, header.flags, MAX_MESSAGE_LEN);
     let question = octets.get(HEADER_LEN..before.question_end).unwrap_or_default();
     if !question.is_empty() {
         builder.question(question).expect("it was a message's");
@@ -88,13 +92,20 @@ pub fn respond(octets: &[u8]) {
     for transport in [Transport::Udp, Transport::Tcp] {
         let client = Client { transport, ..Client::INTERNAL };
         let moment = Moment { now: Duration::from_secs(1_000_000), random: 7 };
-        let mut out = vec![0xA5; MAX_MESSAGE_LEN];
-        match responder.respond(&mut Scratch::default(), octets, client, moment, &mut out) {
+        with_room(|out| match responder.respond(&mut Scratch::default(), octets, client, moment, out) {
             Verdict::Send(len) => check_response(octets, &out[..len], transport),
             Verdict::Drop => assert!(octets.len() < HEADER_LEN || octets[2] & 0x80 != 0),
             Verdict::Wait(_) => panic!("nothing here waits"),
-        }
+        });
     }
+}
+
+/// Lends room for a message, not as clean as it would be if it were new each time.
+fn with_room<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
+    thread_local! {
+        static ROOM: RefCell<Vec<u8>> = RefCell::new(vec![0xA5; MAX_MESSAGE_LEN]);
+    }
+    ROOM.with_borrow_mut(|room| work(room))
 }
 
 fn check_response(query: &[u8], response: &[u8], transport: Transport) {

@@ -16,18 +16,28 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("zone", &["wire"]),
     // A plugin reads its own directive; `corefile` is re-exported for that.
     ("plugin", &["wire", "corefile"]),
+    // A zone's answer as a plugin's step.
+    ("authority", &["plugin", "zone", "wire"]),
+    // Conditions about a query, as Corefiles have them.
+    ("expression", &["plugin"]),
     ("responder", &["plugin", "tsig", "wire"]),
     ("server", &["responder", "plugin", "wire"]),
     ("registry", &["zone", "wire"]),
     ("health", &["registry"]),
     ("cloudmap", &["registry"]),
     ("etcd", &[]),
+    // What programs that ask AWS share.
+    ("aws", &[]),
     ("backends", &["registry", "backend-*"]),
+    ("backend-remote", &["registry", "aws"]),
     ("backend-*", &["registry", "etcd"]),
     ("plugins", &["plugin", "wire", "plugin-*"]),
-    ("plugin-etcd", &["plugin", "wire", "zone", "etcd"]),
-    // Those that serve records use `zone`; those that sign messages of their own, `tsig`.
-    ("plugin-*", &["plugin", "wire", "zone", "tsig"]),
+    ("plugin-view", &["plugin", "expression"]),
+    ("plugin-template", &["plugin", "wire", "zone", "expression"]),
+    ("plugin-etcd", &["plugin", "wire", "zone", "authority", "etcd"]),
+    ("plugin-route53", &["plugin", "wire", "zone", "authority", "aws"]),
+    // Those that serve records use `zone` and `authority`; those that sign messages of their own, `tsig`.
+    ("plugin-*", &["plugin", "wire", "zone", "authority", "tsig"]),
     ("testing", &["responder", "plugin", "wire"]),
     (
         "cartonym",
@@ -57,7 +67,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Foreign packages that a package must do without: no runtime, no socket.
 const FORBIDDEN: &[&str] = &["tokio", "hyper", "socket2", "libc", "mio"];
-const WITHOUT_RUNTIME: &[&str] = &["zone", "plugin", "responder", "tsig", "corefile"];
+const WITHOUT_RUNTIME: &[&str] =
+    &["zone", "plugin", "authority", "expression", "responder", "tsig", "corefile"];
 
 const SECTIONS: &[&str] = &["Name", "Description", "Syntax", "Examples", "Metrics", "See also"];
 

@@ -39,6 +39,7 @@ fn a_feature_brings_its_own() {
     for (feature, brings) in [
         ("server", "cartonym-server"),
         ("tls", "rustls"),
+        ("xdp", "xdp"),
         ("records", "cartonym-zone"),
         ("registry", "cartonym-registry"),
         ("cache", "cartonym-plugin-cache"),
@@ -46,6 +47,8 @@ fn a_feature_brings_its_own() {
         ("plugins", "cartonym-plugins"),
         ("embedded", "cartonym-backend-embedded"),
         ("etcd", "cartonym-backend-etcd"),
+        ("remote", "aws-sdk-servicediscovery"),
+        ("route53", "aws-sdk-route53"),
         ("api", "cartonym-cloudmap"),
         ("health", "cartonym-health"),
     ] {

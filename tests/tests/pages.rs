@@ -60,11 +60,16 @@ fn examples(page: &str) -> Vec<String> {
     blocks.map(|block| block.split("```").next().unwrap_or_default().to_owned()).collect()
 }
 
-/// The chains of an example's server blocks; master files that it names are there.
+/// The chains of an example's server blocks; master files and keys that it names are there.
 fn chains(example: &str) -> Result<Vec<Chain>, String> {
     let folder = tempfile::tempdir().unwrap();
     for word in example.split_whitespace().filter(|word| word.starts_with("db.")) {
         fs::write(folder.path().join(word), ZONE).unwrap();
+    }
+    for word in example.split_whitespace().filter(|word| word.starts_with("Kexample.")) {
+        for file in [format!("{word}.key"), format!("{word}.private")] {
+            fs::copy(plugins().join("tests/data").join(&file), folder.path().join(&file)).unwrap();
+        }
     }
     let corefile = Corefile::parse("Corefile", example, &Memory::new()).map_err(|error| error.to_string())?;
     let shared = Shared::default();
