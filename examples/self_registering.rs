@@ -6,6 +6,7 @@ use std::error::Error;
 use cartonym::{Chain, Records, Registry, Server};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 const NAME: &str = "hello.svc.local";
 
@@ -18,10 +19,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .start()?;
     let hello = TcpListener::bind("127.0.0.1:0").await?;
     registry.register(NAME, "hello-1", hello.local_addr()?).await?;
+    // Listened for from here on: whoever has read where it is may stop it at once.
+    let mut stop = signal(SignalKind::interrupt())?;
     println!("DNS at {:?}", dns.local_addrs());
     tokio::select! {
         () = greet(&hello) => {}
-        stop = tokio::signal::ctrl_c() => stop?,
+        _ = stop.recv() => {}
     }
     // Deregistered while it still listens: nobody is sent to who has gone.
     registry.deregister(NAME, "hello-1").await?;

@@ -122,7 +122,7 @@ fn a_name_cannot_break_out_of_the_request() {
 fn it_is_ready_once_the_service_has_been_reached() {
     let service = Service::new(by_name);
     let chain = configure::<Policy>(&format!("policy http://{}", service.address)).unwrap();
-    let policy: Arc<dyn Plugin> = chain.plugins()[0].clone();
+    let policy: Arc<dyn Plugin> = chain.plugins().next().unwrap().clone();
     assert!(!policy.ready());
     Runtime::new().unwrap().block_on(policy.clone().background().unwrap());
     assert!(policy.ready());
