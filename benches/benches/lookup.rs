@@ -17,9 +17,8 @@ fn zone_of_a_name(criterion: &mut Criterion) {
         let hasher = Hasher::new(7);
         let zone = |number: usize| Arc::new(Zone::new(&name(&format!("z{number}.example.")), hasher));
         let snapshot = (0..zones).map(zone).fold(Snapshot::new(hasher), Snapshot::with);
-        let qnames: Vec<_> = (0..4096)
-            .map(|n| Qname::new(&name(&format!("www.z{}.example.", n * STRIDE % zones))))
-            .collect();
+        let qnames: Vec<_> =
+            (0..4096).map(|n| Qname::new(&name(&format!("www.z{}.example.", n * STRIDE % zones)))).collect();
         let mut at = 0;
         group.bench_function(format!("of {zones}"), |bencher| {
             bencher.iter(|| {
@@ -52,8 +51,7 @@ fn answer_of_a_zone(criterion: &mut Criterion) {
                     let mut response = Builder::new(&mut out, 1, Flags::QR, 65535);
                     response.question(&message[12..message.len() - 11]).expect("room");
                     let random = at as u64;
-                    let ask =
-                        Ask { qtype, random, is_question: true, name_servers: false, dnssec_ok: false };
+                    let ask = Ask { qtype, random, is_question: true, name_servers: false, dnssec_ok: false };
                     let _ = black_box(zone.answer(black_box(&qnames[at]), ask, &mut response));
                     response.finish()
                 });
