@@ -64,7 +64,7 @@ impl Worker {
     }
 
     fn serve(&self) {
-        let (mut batch, mut desk) = (Batch::new(), Desk::new());
+        let (mut batch, mut desk) = (Batch::new(&self.socket), Desk::new());
         while !self.life.is_draining() {
             self.turn(&mut batch, &mut desk, true);
         }

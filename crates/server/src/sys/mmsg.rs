@@ -5,25 +5,33 @@
 //! controls  [ 64 × pktinfo ]  <- likewise: what came says where to, what leaves says where from
 //! received  [ 64 slots of 4 KiB ]
 //! sent      [ replies, one after the other ]   a batch of short replies touches few cache lines
+//! messages  [ runs of replies ]                what sendmmsg is given, and the parts of each
 //! ```
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::io;
-use std::mem::{offset_of, zeroed};
+use std::mem::zeroed;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::ptr::{self, NonNull, addr_of_mut};
+use std::slice;
+
+use super::control::{CONTROL, Control};
+use super::runs::{self, Replies, Reply};
 
 /// Datagrams that one system call moves at most.
-pub(crate) const BATCH: usize = 64;
+pub(crate) const BATCH: usize = runs::MOST;
 
 /// Memory for one batch, allocated once; the headers within point to its other parts.
 pub(crate) struct Batch {
     block: NonNull<Block>,
     /// Datagrams received: `received <= BATCH`.
     received: usize,
-    /// Replies queued: `queued <= received`.
-    queued: usize,
+    /// Replies queued, at most as many as were received.
+    replies: Replies,
+    /// Whether the system takes runs of replies in one message.
+    segments: bool,
     /// Octets of `Block::sent` in use: `used <= ARENA`.
     used: usize,
 }
@@ -37,6 +45,20 @@ pub(crate) struct Envelope {
     pub(crate) destination: Option<IpAddr>,
     /// Whether its end was cut off.
     pub(crate) truncated: bool,
+}
+
+/// Where the datagrams of a batch came from, and to.
+struct Flows<'a> {
+    headers: &'a [libc::mmsghdr; BATCH],
+    peers: &'a [libc::sockaddr_storage; BATCH],
+    controls: &'a [Control; BATCH],
+}
+
+/// What datagrams have in common whose replies go the same way.
+#[derive(PartialEq, Eq)]
+struct Flow<'a> {
+    peer: &'a [u8],
+    destination: &'a [u8],
 }
 
 /// What a batch of replies came to.
@@ -60,24 +82,20 @@ struct Block {
     sent: [u8; ARENA],
 }
 
-/// Room for one `in6_pktinfo` message, the larger of the two kinds.
-#[repr(C, align(8))]
-#[derive(Clone, Copy)]
-struct Control([u8; CONTROL]);
-
 /// Room for one datagram. The odd cache line keeps the heads of all slots from falling into one set of the cache.
 #[repr(C, align(64))]
 struct Slot([u8; SLOT]);
 
 impl Batch {
-    /// A batch of nothing, with all the memory it will ever have.
-    pub(crate) fn new() -> Batch {
+    /// A batch of nothing for this socket, with all the memory it will ever have.
+    pub(crate) fn new(socket: &UdpSocket) -> Batch {
         let layout = Layout::new::<Block>();
         // SAFETY: the layout is not of size zero, and all zeros is a value of every field of `Block`.
         let Some(block) = NonNull::new(unsafe { alloc_zeroed(layout) }.cast::<Block>()) else {
             handle_alloc_error(layout)
         };
-        let mut batch = Batch { block, received: BATCH, queued: 0, used: 0 };
+        let segments = can_segment(socket);
+        let mut batch = Batch { block, received: BATCH, replies: Replies::new(), segments, used: 0 };
         for i in 0..BATCH {
             batch.point(i);
         }
@@ -135,63 +153,125 @@ impl Batch {
         // above. The two slices are of different fields, and borrow `self` for as long as they live.
         unsafe {
             let len = ((*block).receive_headers[i].msg_len as usize).min(SLOT);
-            let query = std::slice::from_raw_parts(addr_of_mut!((*block).received[i]).cast::<u8>(), len);
+            let query = slice::from_raw_parts(addr_of_mut!((*block).received[i]).cast::<u8>(), len);
             let room = addr_of_mut!((*block).sent).cast::<u8>().add(self.used);
-            (query, std::slice::from_raw_parts_mut(room, ROOM))
+            (query, slice::from_raw_parts_mut(room, ROOM))
         }
     }
 
     /// Queues the first `len` octets of the room as the reply to datagram `i`: to where it came from, from where
     /// it came to.
     pub(crate) fn reply(&mut self, i: usize, len: usize) {
-        assert!(i < self.received && self.queued < BATCH && len <= ROOM && self.used + len <= ARENA);
+        assert!(i < self.received && len <= ROOM && self.used + len <= ARENA);
         let block = self.block.as_ptr();
-        // SAFETY: the indices and the sum were checked above; all pointers are into this block, and the header
-        // that takes them is read by `send` only, while the block lives.
-        unsafe {
-            let received = &(*block).receive_headers[i].msg_hdr;
-            let vector = &mut (*block).send_vectors[self.queued];
-            vector.iov_base = addr_of_mut!((*block).sent).cast::<u8>().add(self.used).cast();
-            vector.iov_len = len;
-            let header = &mut (*block).send_headers[self.queued].msg_hdr;
-            header.msg_name = received.msg_name;
-            header.msg_namelen = received.msg_namelen;
-            let control_len = (*block).controls[i].turn_round(control_len(received));
-            header.msg_control =
-                if control_len == 0 { ptr::null_mut() } else { addr_of_mut!((*block).controls[i]).cast() };
-            header.msg_controllen = control_len as _;
-        }
-        self.queued += 1;
+        // SAFETY: the kernel or `alloc_zeroed` has written these values, and nothing writes to them before the
+        // references are gone, at the end of this call.
+        let flows = unsafe {
+            Flows { headers: &(*block).receive_headers, peers: &(*block).peers, controls: &(*block).controls }
+        };
+        let flow = flows.of(i);
+        let is_joined = |other: u8| self.segments && flows.of(usize::from(other)) == flow;
+        self.replies.add(Reply::new(i, self.used, len), flow.hash(), is_joined);
         self.used = (self.used + len).next_multiple_of(LINE).min(ARENA);
     }
 
     /// Sends the replies queued; one that the system refuses is given up, the others go on.
     pub(crate) fn send(&mut self, socket: &UdpSocket) -> Sent {
         let mut sent = Sent::default();
+        let mut messages = self.lay_out(0, false);
         let mut at = 0;
-        while at < self.queued {
-            // SAFETY: headers `at..queued` were written by `reply` since the last call; what they point to is in
-            // this block, and no reference to it exists during the call.
+        while at < messages {
+            // SAFETY: headers `at..messages` were written by `lay_out`; what they point to is in this block, and no
+            // reference to it exists during the call.
             let n = unsafe {
                 let headers = addr_of_mut!((*self.block.as_ptr()).send_headers).cast::<libc::mmsghdr>();
-                libc::sendmmsg(socket.as_raw_fd(), headers.add(at), (self.queued - at) as u32, 0)
+                libc::sendmmsg(socket.as_raw_fd(), headers.add(at), (messages - at) as u32, 0)
             };
             if let Ok(n) = usize::try_from(n) {
-                sent.taken += n;
+                sent.taken += self.replies_in(at..at + n);
                 at += n;
                 continue;
             }
-            let refused = match io::Error::last_os_error().kind() {
-                io::ErrorKind::Interrupted => 0,
+            let error = io::Error::last_os_error();
+            match error.kind() {
+                io::ErrorKind::Interrupted => {}
                 // The device took nothing for as long as a reply may wait; the others would wait as long.
-                io::ErrorKind::WouldBlock => self.queued - at,
-                _ => 1,
-            };
-            sent.refused += refused;
-            at += refused;
+                io::ErrorKind::WouldBlock => {
+                    sent.refused += self.replies_in(at..messages);
+                    at = messages;
+                }
+                // The way to this client may have no room for its segments, or a device that cannot make them (EIO).
+                _ if self.replies_in(at..at + 1) > 1 => {
+                    self.segments &= error.raw_os_error() != Some(libc::EIO);
+                    (at, messages) = (0, self.lay_out(at, true));
+                }
+                _ => {
+                    sent.refused += 1;
+                    at += 1;
+                }
+            }
         }
-        (self.queued, self.used) = (0, 0);
+        self.replies.clear();
+        self.used = 0;
         sent
+    }
+
+    /// Replies in these messages.
+    fn replies_in(&self, messages: Range<usize>) -> usize {
+        // SAFETY: the callers ask about headers that `lay_out` has written, and nothing writes to them now.
+        let headers = unsafe { &(*self.block.as_ptr()).send_headers };
+        headers[messages].iter().map(|header| header.msg_hdr.msg_iovlen as usize).sum()
+    }
+
+    /// Writes the headers of the messages from number `from` on; `apart`, each with one of the replies only. Gives how
+    /// many there are, the first at 0.
+    fn lay_out(&mut self, from: usize, apart: bool) -> usize {
+        let (mut run_number, mut messages, mut parts) = (0, 0, 0);
+        self.replies.runs(|run| {
+            if run_number >= from {
+                for message in run.chunks(if apart { 1 } else { run.len() }) {
+                    self.write_message(messages, parts, message);
+                    messages += 1;
+                    parts += message.len();
+                }
+            }
+            run_number += 1;
+        });
+        messages
+    }
+
+    /// Writes a header, and from `part` on its parts: these replies, to where the first one's question came from.
+    fn write_message(&self, message: usize, part: usize, replies: &[Reply]) {
+        assert!(message < BATCH && part + replies.len() <= BATCH);
+        let block = self.block.as_ptr();
+        let datagram = usize::from(replies[0].datagram);
+        // SAFETY: the indices are below `BATCH`; all pointers are into this block, and the header that takes them is
+        // read by `send` only, while the block lives. `Batch::reply` has checked that the octets are in the room.
+        unsafe {
+            for (part, reply) in (part..).zip(replies) {
+                (*block).send_vectors[part] = libc::iovec {
+                    iov_base: addr_of_mut!((*block).sent).cast::<u8>().add(reply.at as usize).cast(),
+                    iov_len: usize::from(reply.len),
+                };
+            }
+            let received = &(*block).receive_headers[datagram].msg_hdr;
+            let control = &mut (*block).controls[datagram];
+            let mut control_len = control.turn_round(control_len(received));
+            if replies.len() > 1 {
+                control_len = control.segment(control_len, replies[0].len);
+            }
+            let header = &mut (*block).send_headers[message].msg_hdr;
+            header.msg_name = received.msg_name;
+            header.msg_namelen = received.msg_namelen;
+            header.msg_iov = addr_of_mut!((*block).send_vectors[part]);
+            header.msg_iovlen = replies.len() as _;
+            header.msg_control = if control_len == 0 {
+                ptr::null_mut()
+            } else {
+                addr_of_mut!((*block).controls[datagram]).cast()
+            };
+            header.msg_controllen = control_len as _;
+        }
     }
 
     /// Restores what recvmmsg overwrote: the sizes of the rooms that the last batch used.
@@ -202,10 +282,11 @@ impl Batch {
             header.msg_namelen = size_of::<libc::sockaddr_storage>() as u32;
             header.msg_controllen = CONTROL as _;
         }
-        (self.received, self.queued, self.used) = (0, 0, 0);
+        (self.received, self.used) = (0, 0);
+        self.replies.clear();
     }
 
-    /// Lets the headers at `i` point to the parts at `i`.
+    /// Lets the header for datagram `i` point to its parts.
     fn point(&mut self, i: usize) {
         let block = self.block.as_ptr();
         // SAFETY: `i` is below `BATCH`; every pointer is derived from `block` itself, so it stays good whatever
@@ -218,10 +299,35 @@ impl Batch {
             (*header).msg_control = addr_of_mut!((*block).controls[i]).cast();
             (*header).msg_iov = addr_of_mut!((*block).receive_vectors[i]);
             (*header).msg_iovlen = 1;
-            let header = addr_of_mut!((*block).send_headers[i].msg_hdr);
-            (*header).msg_iov = addr_of_mut!((*block).send_vectors[i]);
-            (*header).msg_iovlen = 1;
         }
+    }
+}
+
+impl<'a> Flows<'a> {
+    fn of(&self, i: usize) -> Flow<'a> {
+        let header = &self.headers[i].msg_hdr;
+        let (peer, len) = (&self.peers[i], header.msg_namelen as usize);
+        // SAFETY: the length is cut to what is borrowed, all of which was written, with zeros if nothing else.
+        let peer = unsafe {
+            slice::from_raw_parts(
+                ptr::from_ref(peer).cast::<u8>(),
+                len.min(size_of::<libc::sockaddr_storage>()),
+            )
+        };
+        Flow { peer, destination: self.controls[i].said(control_len(header)) }
+    }
+}
+
+impl Flow<'_> {
+    /// Of the port, and the address or, of IPv6, its interface identifier.
+    fn hash(&self) -> u64 {
+        let word = |at| {
+            self.peer
+                .get(at..)
+                .and_then(|rest| rest.first_chunk())
+                .map_or(0, |octets| u64::from_ne_bytes(*octets))
+        };
+        word(0) ^ word(16).rotate_left(32)
     }
 }
 
@@ -234,6 +340,18 @@ impl Drop for Batch {
 
 // SAFETY: the block belongs to this value alone, and nothing in it is bound to a thread.
 unsafe impl Send for Batch {}
+
+/// Whether the system makes datagrams of a run of replies (Linux 4.18).
+fn can_segment(socket: &UdpSocket) -> bool {
+    let mut segment: libc::c_int = 0;
+    let mut len = size_of_val(&segment) as libc::socklen_t;
+    // SAFETY: the pointers are to locals that outlive the call, and `len` is the size of what the first points to.
+    let result = unsafe {
+        let value = ptr::from_mut(&mut segment).cast();
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT, value, &mut len)
+    };
+    result == 0
+}
 
 /// Makes `socket` tell where each datagram came to; wanted where it is bound to no address in particular.
 ///
@@ -266,7 +384,7 @@ pub(crate) fn reply(
     source: Option<SocketAddr>,
 ) -> io::Result<()> {
     let peer = socket2::SockAddr::from(peer);
-    let mut control = Control([0; CONTROL]);
+    let mut control = Control::new();
     let control_len = source.map_or(0, |source| control.write(source));
     let mut vector = libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() };
     // SAFETY: all zeros is a value of `msghdr`; every pointer in it is to a local or an argument that outlives
@@ -278,91 +396,12 @@ pub(crate) fn reply(
         header.msg_iov = &mut vector;
         header.msg_iovlen = 1;
         if control_len > 0 {
-            header.msg_control = control.0.as_mut_ptr().cast();
+            header.msg_control = ptr::from_mut(&mut control).cast();
             header.msg_controllen = control_len as _;
         }
         libc::sendmsg(socket.as_raw_fd(), &header, libc::MSG_DONTWAIT)
     };
     if sent >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-impl Control {
-    /// The address that a datagram came to, from the first `len` octets.
-    fn destination(&self, len: usize) -> Option<IpAddr> {
-        match self.head(len)? {
-            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                let at = DATA + offset_of!(libc::in_pktinfo, ipi_addr);
-                Some(Ipv4Addr::from(*self.part::<4>(at)?).into())
-            }
-            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                let at = DATA + offset_of!(libc::in6_pktinfo, ipi6_addr);
-                Some(Ipv6Addr::from(*self.part::<16>(at)?).into())
-            }
-            _ => None,
-        }
-    }
-
-    /// Makes what says "came to" say "leaves from"; gives the length, 0 if there is nothing to say.
-    ///
-    /// The interface is left to routing, but for link-local addresses, which mean nothing without one.
-    fn turn_round(&mut self, len: usize) -> usize {
-        match self.head(len) {
-            // The source is `ipi_spec_dst`: it is set, and a local address even if the datagram was a broadcast.
-            Some((libc::IPPROTO_IP, libc::IP_PKTINFO)) => {
-                self.put(DATA + offset_of!(libc::in_pktinfo, ipi_ifindex), &[0; 4]);
-                CONTROL_V4
-            }
-            Some((libc::IPPROTO_IPV6, libc::IPV6_PKTINFO)) => {
-                let link_local = matches!(self.part::<2>(DATA), Some([0xfe, b]) if b & 0xc0 == 0x80);
-                if !link_local {
-                    self.put(DATA + offset_of!(libc::in6_pktinfo, ipi6_ifindex), &[0; 4]);
-                }
-                CONTROL_V6
-            }
-            _ => 0,
-        }
-    }
-
-    /// Says that a datagram is to leave from `source`; gives the length.
-    fn write(&mut self, source: SocketAddr) -> usize {
-        let (len, level, kind) = match source {
-            SocketAddr::V4(_) => (size_of::<libc::in_pktinfo>(), libc::IPPROTO_IP, libc::IP_PKTINFO),
-            SocketAddr::V6(_) => (size_of::<libc::in6_pktinfo>(), libc::IPPROTO_IPV6, libc::IPV6_PKTINFO),
-        };
-        self.put(offset_of!(libc::cmsghdr, cmsg_len), &(DATA + len).to_ne_bytes());
-        self.put(offset_of!(libc::cmsghdr, cmsg_level), &level.to_ne_bytes());
-        self.put(offset_of!(libc::cmsghdr, cmsg_type), &kind.to_ne_bytes());
-        match source {
-            SocketAddr::V4(source) => {
-                self.put(DATA + offset_of!(libc::in_pktinfo, ipi_spec_dst), &source.ip().octets());
-                CONTROL_V4
-            }
-            SocketAddr::V6(source) => {
-                self.put(DATA, &source.ip().octets());
-                let interface = DATA + offset_of!(libc::in6_pktinfo, ipi6_ifindex);
-                self.put(interface, &source.scope_id().to_ne_bytes());
-                CONTROL_V6
-            }
-        }
-    }
-
-    /// Level and type of the first message.
-    fn head(&self, len: usize) -> Option<(libc::c_int, libc::c_int)> {
-        if len < DATA {
-            return None;
-        }
-        let level = self.part::<4>(offset_of!(libc::cmsghdr, cmsg_level))?;
-        let kind = self.part::<4>(offset_of!(libc::cmsghdr, cmsg_type))?;
-        Some((libc::c_int::from_ne_bytes(*level), libc::c_int::from_ne_bytes(*kind)))
-    }
-
-    fn part<const N: usize>(&self, at: usize) -> Option<&[u8; N]> {
-        self.0.get(at..)?.first_chunk()
-    }
-
-    fn put(&mut self, at: usize, octets: &[u8]) {
-        self.0[at..at + octets.len()].copy_from_slice(octets);
-    }
 }
 
 /// A socket address as the kernel wrote it.
@@ -397,17 +436,6 @@ const SLOT: usize = 4096 + LINE;
 const ROOM: usize = 4096;
 /// Octets for the replies of a batch: enough for 64 of the length that crosses any network whole.
 const ARENA: usize = 128 * 1024;
-/// Where the data of a control message begins.
-const DATA: usize = size_of::<libc::cmsghdr>().next_multiple_of(align_of::<libc::cmsghdr>());
-/// Octets of a control message with its padding.
-const CONTROL_V4: usize = control_space(size_of::<libc::in_pktinfo>());
-const CONTROL_V6: usize = control_space(size_of::<libc::in6_pktinfo>());
-const CONTROL: usize = CONTROL_V6;
-
-const fn control_space(len: usize) -> usize {
-    DATA + len.next_multiple_of(align_of::<libc::cmsghdr>())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -419,13 +447,27 @@ mod tests {
         sockets.into()
     }
 
+    /// Two clients, and the server that they send to.
+    fn clients_of_one() -> ([UdpSocket; 2], UdpSocket) {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let clients = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        clients.iter().for_each(|client| client.connect(server.local_addr().unwrap()).unwrap());
+        (clients, server)
+    }
+
+    fn receive(client: &UdpSocket) -> Vec<u8> {
+        let mut room = [0; ROOM];
+        let len = client.recv(&mut room).unwrap();
+        room[..len].to_vec()
+    }
+
     #[test]
     fn a_batch_holds_what_came_and_sends_what_was_written() {
         let (client, server) = pair();
         for query in [&b"a"[..], b"bc", b"", &[7; 5000]] {
             client.send(query).unwrap();
         }
-        let mut batch = Batch::new();
+        let mut batch = Batch::new(&server);
         assert_eq!(batch.receive(&server, true).unwrap(), 4);
         let lengths = [0, 1, 2, 3].map(|i| batch.exchange(i).0.len());
         assert_eq!(lengths, [1, 2, 0, 4096]);
@@ -447,23 +489,81 @@ mod tests {
 
     #[test]
     fn a_reply_that_the_system_refuses_does_not_keep_back_the_next() {
-        let (client, server) = pair();
-        client.send(b"a").unwrap();
-        client.send(b"b").unwrap();
-        let mut batch = Batch::new();
-        batch.receive(&server, true).unwrap();
+        let (clients, server) = clients_of_one();
+        clients.iter().for_each(|client| assert_eq!(client.send(b"a").unwrap(), 1));
+        let mut batch = Batch::new(&server);
+        assert_eq!(batch.receive(&server, true).unwrap(), 2);
         batch.reply(0, 1);
         batch.reply(1, 2);
-        // SAFETY: the batch holds two replies, and nothing else refers to their headers.
-        unsafe { (*batch.block.as_ptr()).send_headers[0].msg_hdr.msg_namelen = 1 };
+        // SAFETY: the batch holds two datagrams, and nothing else refers to their headers.
+        unsafe { (*batch.block.as_ptr()).receive_headers[0].msg_hdr.msg_namelen = 1 };
         assert_eq!(batch.send(&server), Sent { taken: 1, refused: 1 });
-        assert_eq!(client.recv(&mut [0; 9]).unwrap(), 2);
+        assert_eq!(clients[1].recv(&mut [0; 9]).unwrap(), 2);
+    }
+
+    #[test]
+    fn what_goes_one_way_arrives_as_it_was_written_in_one_message_or_in_many() {
+        let (clients, server) = clients_of_one();
+        for lengths in [vec![60; 20], vec![60, 75, 60, 48, 60, 1232, 1233], (12..40).collect()] {
+            let written: Vec<Vec<u8>> = (1..).zip(&lengths).map(|(fill, len)| vec![fill; *len]).collect();
+            for segments in [true, false] {
+                let mut batch = Batch::new(&server);
+                batch.segments &= segments;
+                for message in &written {
+                    clients
+                        .iter()
+                        .for_each(|client| assert_eq!(client.send(message).unwrap(), message.len()));
+                }
+                let all = clients.len() * written.len();
+                assert_eq!(batch.receive(&server, true).unwrap(), all);
+                for i in 0..all {
+                    let message = batch.exchange(i).0.to_vec();
+                    batch.exchange(i).1[..message.len()].copy_from_slice(&message);
+                    batch.reply(i, message.len());
+                }
+                let messages = batch.lay_out(0, false);
+                assert!(if segments { messages < all } else { messages == all }, "{messages} of {all}");
+                assert_eq!(batch.send(&server), Sent { taken: all, refused: 0 });
+                for client in &clients {
+                    let mut received: Vec<Vec<u8>> = written.iter().map(|_| receive(client)).collect();
+                    received.sort();
+                    assert_eq!(received, written);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_that_the_system_refuses_leaves_one_by_one() {
+        let (clients, server) = clients_of_one();
+        let on: libc::c_int = 1;
+        // SAFETY: the pointer and the size are those of `on`, which outlives the call.
+        let done = unsafe {
+            let value = ptr::from_ref(&on).cast();
+            libc::setsockopt(server.as_raw_fd(), libc::SOL_SOCKET, libc::SO_NO_CHECK, value, 4)
+        };
+        assert_eq!(done, 0, "a socket that makes no checksums makes no segments");
+        for octet in [b"a", b"b", b"c"] {
+            clients.iter().for_each(|client| assert_eq!(client.send(octet).unwrap(), 1));
+        }
+        let mut batch = Batch::new(&server);
+        assert_eq!(batch.receive(&server, true).unwrap(), 6);
+        for i in 0..6 {
+            let octet = batch.exchange(i).0[0];
+            batch.exchange(i).1[..9].fill(octet);
+            batch.reply(i, 9);
+        }
+        assert_eq!(batch.lay_out(0, false), 2);
+        assert_eq!(batch.send(&server), Sent { taken: 6, refused: 0 });
+        for client in &clients {
+            assert_eq!([0; 3].map(|_| receive(client)), [[b'a'; 9], [b'b'; 9], [b'c'; 9]]);
+        }
     }
 
     #[test]
     fn the_room_for_replies_is_used_up_before_it_overflows() {
         let (client, server) = pair();
-        let mut batch = Batch::new();
+        let mut batch = Batch::new(&server);
         (0..BATCH).for_each(|_| assert_eq!(client.send(b"a").unwrap(), 1));
         assert_eq!(batch.receive(&server, true).unwrap(), BATCH);
         let mut replies = 0;
@@ -474,26 +574,5 @@ mod tests {
         assert_eq!(replies, ARENA / ROOM);
         assert_eq!(batch.send(&server).taken, replies);
         assert!(!batch.is_full());
-    }
-
-    #[test]
-    fn what_says_where_to_is_made_to_say_where_from() {
-        for source in ["192.0.2.1:53", "[2001:db8::1]:53", "[fe80::1%7]:53"] {
-            let source: SocketAddr = source.parse().unwrap();
-            let (mut said, mut turned) = (Control([0; CONTROL]), Control([0; CONTROL]));
-            let len = said.write(source);
-            turned.0 = said.0;
-            if let SocketAddr::V4(v4) = source {
-                // As the kernel tells it: by which interface, and where to.
-                turned.put(DATA, &[9, 0, 0, 0]);
-                turned.put(DATA + offset_of!(libc::in_pktinfo, ipi_addr), &v4.ip().octets());
-                assert_eq!(turned.destination(len), Some(source.ip()));
-                turned.put(DATA + offset_of!(libc::in_pktinfo, ipi_addr), &[0; 4]);
-            } else {
-                assert_eq!(turned.destination(len), Some(source.ip()));
-            }
-            assert_eq!((turned.turn_round(len), turned.0), (len, said.0), "{source}");
-            assert_eq!((turned.destination(0), turned.turn_round(0)), (None, 0));
-        }
     }
 }

@@ -4,11 +4,13 @@
 mod affinity;
 #[cfg(feature = "xdp")]
 mod bpf;
+mod control;
 #[cfg(feature = "xdp")]
 pub(crate) mod interface;
 mod mmsg;
 #[cfg(feature = "xdp")]
 mod queue;
+mod runs;
 
 pub(crate) use affinity::{allowed_cpus, pin_to};
 #[cfg(feature = "xdp")]
