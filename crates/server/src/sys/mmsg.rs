@@ -220,7 +220,7 @@ impl Batch {
     fn replies_in(&self, messages: Range<usize>) -> usize {
         // SAFETY: the callers ask about headers that `lay_out` has written, and nothing writes to them now.
         let headers = unsafe { &(*self.block.as_ptr()).send_headers };
-        headers[messages].iter().map(|header| header.msg_hdr.msg_iovlen as usize).sum()
+        headers[messages].iter().map(|header| parts(&header.msg_hdr)).sum()
     }
 
     /// Writes the headers of the messages from number `from` on; `apart`, each with one of the replies only. Gives how
@@ -421,6 +421,12 @@ fn address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
         }
         _ => None,
     }
+}
+
+/// Parts of a message.
+#[allow(clippy::unnecessary_cast)] // As below.
+fn parts(header: &libc::msghdr) -> usize {
+    header.msg_iovlen as usize
 }
 
 /// Octets of control messages that came.
