@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use cartonym_registry::{Registry, Timestamp};
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::{Request, Response};
 use tracing::debug;
 
 use crate::call::Call;
-use crate::fault::Fault;
+use crate::fault::{Code, Fault};
 use crate::operations;
 use crate::protocol::Protocol;
 use crate::sigv4::{self, AccessKeys};
@@ -78,10 +78,16 @@ impl Api {
         self.stamp(Protocol::of(request).unwrap_or(Protocol::Json).failure(fault))
     }
 
-    /// Whether a request is signed by one of the keys, where there are any.
+    /// Whether a request is signed by one of the keys; where there are none, whether it is from no page in a browser, which says
+    /// where it is from (RFC 6454 §7) and may be anybody's.
     pub(crate) fn verify(&self, request: &Parts, body: &[u8]) -> Result<(), Fault> {
         if self.config.keys.is_empty() {
-            return Ok(());
+            return match request.headers.get(ORIGIN) {
+                None => Ok(()),
+                Some(_) => {
+                    Err(Fault::new(Code::AccessDenied, "a page in a browser may not ask this without a key"))
+                }
+            };
         }
         sigv4::verify(request, body, &self.config.keys, (self.config.clock)())
     }

@@ -129,7 +129,8 @@ impl Protocol {
 
 /// `[/PREFIX]/service/SERVICE/operation/OPERATION`
 fn cbor_operation(request: &Parts) -> Option<&str> {
-    let declared = request.headers.get(SMITHY_PROTOCOL).is_none_or(|protocol| protocol == RPC_V2_CBOR);
+    // A page in a browser cannot say this without asking first, as it cannot name a target.
+    let declared = request.headers.get(SMITHY_PROTOCOL).is_some_and(|protocol| protocol == RPC_V2_CBOR);
     let (_, rest) = request.uri.path().rsplit_once("/service/")?;
     let (service, operation) = rest.split_once("/operation/")?;
     (declared && service == SERVICE).then_some(operation)

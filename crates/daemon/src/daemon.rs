@@ -67,7 +67,7 @@ impl Daemon {
         let metrics = configuration.shared.get::<Metrics>();
         metrics.go_on_from(&self.shared.get::<Metrics>());
         self.process.tell(&metrics, &registries);
-        self.surface.serve(prepared)?;
+        self.surface.serve(prepared);
         (self.zones, self.registries, self.shared) = (zones, registries, configuration.shared);
         Ok(())
     }
@@ -97,6 +97,12 @@ impl Daemon {
         self.surface.api_addresses()
     }
 
+    /// Where the APIs listen, and of which registry each is.
+    fn apis(&self) -> impl Iterator<Item = (SocketAddr, &Open)> {
+        let with_api = self.registries.iter().filter(|open| open.settings.api.is_some());
+        self.api_addresses().into_iter().zip(with_api)
+    }
+
     /// Says that the end is near, and serves for as long as `lameduck` wants, so that others can learn of it.
     pub(crate) async fn linger(&self) {
         self.shared.get::<Ending>().begin();
@@ -119,7 +125,7 @@ impl Daemon {
             for zone in &self.zones {
                 writeln!(out, "{zone}")?;
             }
-            for (address, open) in self.api_addresses().iter().zip(&self.registries) {
+            for (address, open) in self.apis() {
                 writeln!(out, "http://{address} over {}", open.settings.backend)?;
             }
             writeln!(out, "cartonym-{VERSION}")?;
@@ -129,7 +135,7 @@ impl Daemon {
         for address in self.dns_addresses() {
             writeln!(out, "  DNS   {address}, UDP and TCP")?;
         }
-        for (address, open) in self.api_addresses().iter().zip(&self.registries) {
+        for (address, open) in self.apis() {
             let model = open.registry.model();
             let namespaces = counted(model.namespaces().len(), "namespace");
             let instances = counted(model.instance_count(), "instance");

@@ -72,19 +72,15 @@ pub(crate) fn repair(folder: &Path, to: &Path) -> Result<()> {
     let unfinished = Unfinished::folder(to)?;
     let registry = open(&runtime, || Embedded::open_after(unfinished.path(), revision))?;
     let records: Vec<Record> = salvaged.records.into_values().collect();
-    let (mut whole, mut lost) = (0, salvaged.broken.len());
-    let mut out = io::stdout().lock();
+    let (mut whole, mut losses) = (0, Vec::new());
     if salvaged.acknowledged > salvaged.revision {
         let (acknowledged, found) = (salvaged.acknowledged, salvaged.revision);
-        lost += 1;
-        writeln!(
-            out,
+        losses.push(format!(
             "lost, or deletions: what was acknowledged after revision {found}, up to {acknowledged}"
-        )?;
+        ));
     }
-    for offset in salvaged.broken {
-        writeln!(out, "lost: a record in the page at offset {offset}")?;
-    }
+    let broken = salvaged.broken.iter();
+    losses.extend(broken.map(|offset| format!("lost: a record in the page at offset {offset}")));
     for together in records.chunks(RECORDS_TOGETHER) {
         if runtime.block_on(registry.import(together.to_vec())).is_ok() {
             whole += together.len();
@@ -94,15 +90,15 @@ pub(crate) fn repair(folder: &Path, to: &Path) -> Result<()> {
             match runtime.block_on(registry.import(vec![record.clone()])) {
                 Ok(_) => whole += 1,
                 Err(ImportError::Write(error)) => return Err(failed(&error)),
-                Err(error) => {
-                    lost += 1;
-                    writeln!(out, "lost: {}", report(&error))?;
-                }
+                Err(error) => losses.push(format!("lost: {}", report(&error))),
             }
         }
     }
     drop(registry);
+    // Whether or not anybody reads what is said of it.
     unfinished.finish()?;
+    let (mut out, lost) = (io::stdout().lock(), losses.len());
+    losses.iter().try_for_each(|loss| writeln!(out, "{loss}"))?;
     writeln!(
         out,
         "{}, {lost} lost or of what is lost. A page that cannot be read cannot be \

@@ -134,7 +134,11 @@ async fn run_to_end(command: &mut Command, registration: &mut Registration, ling
                 registration.end().await;
                 held = Some((signal, Instant::now() + linger));
             }
-            Told::Signal(signal) => command.pass(signal),
+            Told::Signal(signal) => {
+                // What was held asks for nothing else.
+                held = held.filter(|_| !signal.asks_for_end());
+                command.pass(signal);
+            }
         }
     }
 }

@@ -101,14 +101,16 @@ impl Registries {
     ///
     /// What a directive has wrong, or a backend says.
     pub(crate) async fn open(&self, corefile: &Corefile, before: &[Open]) -> Result<(), OpenError> {
-        for (directive, root) in directives(corefile) {
-            let settings = Settings::parse(directive, &root)?;
-            if self.find(&settings).is_some() {
-                continue;
-            }
+        let all = settings(corefile)?;
+        // What stays as it is, is nobody else's.
+        let changed: Vec<_> = before
+            .iter()
+            .filter(|open| !all.iter().any(|(_, settings)| *settings == *open.settings))
+            .collect();
+        for (directive, settings) in &all {
             let last_seen =
                 |settings: &Settings| settings.backend.last_seen().map(|last_seen| last_seen.path);
-            if let Some(path) = last_seen(&settings)
+            if let Some(path) = last_seen(settings)
                 && self.all().iter().any(|open| last_seen(&open.settings).as_ref() == Some(&path))
             {
                 let message =
@@ -120,11 +122,13 @@ impl Registries {
                 let message = format!("the registry in {} is set up otherwise before", settings.backend);
                 return Err(OpenError::Directive(directive.error(message)));
             }
-            let opened = match self.left_of(before, &settings) {
-                Some(open) if *open.settings == settings => Ok(open),
-                // The same records under other settings.
-                Some(open) => settings.open_on(open.backend).await,
-                None => settings.open().await,
+            let opened = match before.iter().find(|open| *open.settings == *settings) {
+                Some(same) => Ok(same.clone()),
+                None => match self.in_place_of(&changed, settings) {
+                    // The same records under other settings.
+                    Some(open) => settings.open_on(Arc::clone(&open.backend)).await,
+                    None => settings.open().await,
+                },
             };
             let open = opened.map_err(|error| OpenError::Backend(directive.error(error)))?;
             self.open.lock().push(open);
@@ -159,13 +163,12 @@ impl Registries {
         Ok(settings(corefile)?.iter().filter_map(|(_, settings)| settings.api).collect())
     }
 
-    /// One of `before` that no directive has taken yet: with these settings, or else in the same place.
-    fn left_of(&self, before: &[Open], settings: &Settings) -> Option<Open> {
+    /// One of `changed` in the same place that no directive has taken yet, if there is a choice with the same API.
+    fn in_place_of<'o>(&self, changed: &[&'o Open], settings: &Settings) -> Option<&'o Open> {
         let taken = self.all();
         let is_taken = |open: &Open| taken.iter().any(|other| Arc::ptr_eq(&other.backend, &open.backend));
-        let left = || before.iter().filter(|open| !is_taken(open));
-        let same = left().find(|open| *open.settings == *settings);
-        same.or_else(|| left().find(|open| open.settings.backend == settings.backend)).cloned()
+        let left = changed.iter().filter(|open| open.settings.backend == settings.backend && !is_taken(open));
+        left.copied().max_by_key(|open| open.settings.api == settings.api)
     }
 
     pub(crate) fn all(&self) -> Vec<Open> {

@@ -49,20 +49,14 @@ impl<'a> Reloader<'a> {
         }
     }
 
-    /// Serves what the source says by now, if it says something new.
-    pub(crate) async fn look(&mut self, daemon: &mut Daemon) {
+    /// Serves what the source says by now, if it says something new or that `is_ordered`. Who waits no longer leaves what was
+    /// served as it was.
+    pub(crate) async fn look(&mut self, daemon: &mut Daemon, is_ordered: bool) {
         let read = self.source.parse();
         let seen = read.as_ref().map_or_else(|error| report(error), fingerprint);
-        if seen != self.seen {
+        if is_ordered || seen != self.seen {
             self.serve(read, seen, daemon).await;
         }
-    }
-
-    /// Serves what the source says by now.
-    pub(crate) async fn reload(&mut self, daemon: &mut Daemon) {
-        let read = self.source.parse();
-        let seen = read.as_ref().map_or_else(|error| report(error), fingerprint);
-        self.serve(read, seen, daemon).await;
     }
 
     /// A configuration that is wrong is refused whole: what is served goes on.

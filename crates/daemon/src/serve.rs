@@ -41,7 +41,7 @@ async fn serve(plugins: &Plugins, options: &ServeOptions, source: Source) -> Res
     let mut signals = Signals::listen()?;
     let mut daemon = tokio::select! {
         daemon = Daemon::start(&corefile, plugins, &defaults) => daemon?,
-        () = signals.end() => return Ok(()),
+        _ = signals.end() => return Ok(()),
     };
     if let Some(path) = &options.pidfile {
         write_pid(path)?;
@@ -51,15 +51,22 @@ async fn serve(plugins: &Plugins, options: &ServeOptions, source: Source) -> Res
     }
     let faults = tokio::spawn(report());
     let mut reloader = Reloader::new(source, &corefile, plugins, defaults);
-    loop {
-        tokio::select! {
+    let end = loop {
+        let is_ordered = tokio::select! {
             order = signals.next() => match order {
-                Order::Reload => reloader.reload(&mut daemon).await,
-                Order::Stop => break,
-                Order::Quit => return Ok(()),
+                Order::Reload => true,
+                end => break end,
             },
-            () = reloader.due(&daemon) => reloader.look(&mut daemon).await,
+            () = reloader.due(&daemon) => false,
+        };
+        // A store that the new configuration names may be long in coming.
+        tokio::select! {
+            () = reloader.look(&mut daemon, is_ordered) => {}
+            end = signals.end() => break end,
         }
+    };
+    if end == Order::Quit {
+        return Ok(());
     }
     faults.abort();
     let stop = async {

@@ -58,10 +58,13 @@ impl Signals {
         }
     }
 
-    /// Ends when the daemon is to end. What is to be read again before it serves is the next order.
-    pub(crate) async fn end(&mut self) {
-        while self.signal().await == Order::Reload {
-            self.is_reload_owed = true;
+    /// How the daemon is to end, when it is; never [`Order::Reload`], which is the next order then.
+    pub(crate) async fn end(&mut self) -> Order {
+        loop {
+            match self.signal().await {
+                Order::Reload => self.is_reload_owed = true,
+                end => return end,
+            }
         }
     }
 

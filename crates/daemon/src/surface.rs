@@ -43,7 +43,7 @@ pub(crate) struct Surface {
 }
 
 /// Listeners of an HTTP surface that are bound, and not yet served.
-pub(crate) struct Prepared(Vec<Listener>);
+pub(crate) struct Prepared(Vec<(Listener, TcpListener)>);
 
 /// One address and what is wanted there.
 struct Listener {
@@ -86,7 +86,7 @@ impl Surface {
             self.bind(*address, API, Content::Pages(Pages::default()), &mut reserved)?;
         }
         self.bind_pages(pages, &mut reserved)?;
-        self.reserved = reserved.0;
+        self.reserved = reserved.0.into_iter().map(|(listener, _)| listener).collect();
         Ok(())
     }
 
@@ -124,38 +124,40 @@ impl Surface {
 
     /// Binds `asked`, or shares the socket that is bound to it.
     fn bind(&self, asked: SocketAddr, what: &str, content: Content, prepared: &mut Prepared) -> Result<()> {
-        let taken = prepared.0.iter().filter(|listener| listener.asked == asked).count();
+        let taken = prepared.0.iter().filter(|(listener, _)| listener.asked == asked).count();
         let bound = self.served.iter().map(|served| &served.listener).chain(&self.reserved);
         let mut bound = bound.filter(|old| old.asked == asked);
         let socket = match bound.nth(taken) {
             Some(old) => old.socket.try_clone(),
             None => open(asked),
         };
-        let failed = |error| {
+        // Whatever may fail does so here: what is served later has taken the place of something.
+        let accepting = |socket: &std::net::TcpListener| TcpListener::from_std(socket.try_clone()?);
+        let both = socket.and_then(|socket| accepting(&socket).map(|accepting| (socket, accepting)));
+        let (socket, accepting) = both.map_err(|error| {
             let error = StartError::of(asked, Protocol::Tcp, error);
             Failure::Start(format!("{what}: {}", report(&error)))
-        };
-        prepared.0.push(Listener { asked, socket: socket.map_err(failed)?, content });
+        })?;
+        prepared.0.push((Listener { asked, socket, content }, accepting));
         Ok(())
     }
 
     /// Serves what is prepared from now on, and nothing else; what stays as it is does not notice.
-    pub(crate) fn serve(&mut self, prepared: Prepared) -> Result<()> {
+    pub(crate) fn serve(&mut self, prepared: Prepared) {
         let mut before = std::mem::take(&mut self.served);
-        for listener in prepared.0 {
+        for (listener, accepting) in prepared.0 {
             let is_same = |old: &Served| listener.is_served_by(&old.listener);
             let served = match before.iter().position(is_same).map(|at| before.remove(at)) {
                 Some(old) => {
                     listener.hand_over(&old.listener);
                     old
                 }
-                None => listener.serve()?,
+                None => listener.serve(accepting),
             };
             self.served.push(served);
         }
         before.iter().for_each(Served::stop);
         self.reserved.clear();
-        Ok(())
     }
 
     /// Where the APIs listen.
@@ -195,9 +197,7 @@ impl Listener {
     }
 
     /// Serves until the owner says stop; the task ends soon after.
-    fn serve(self) -> Result<Served> {
-        let failed = |error| Failure::Start(format!("cannot listen on {}: {error}", self.asked));
-        let socket = self.socket.try_clone().and_then(TcpListener::from_std).map_err(failed)?;
+    fn serve(self, socket: TcpListener) -> Served {
         let (stop, stopped) = watch::channel(false);
         let task = match &self.content {
             Content::Api(open) => {
@@ -211,7 +211,7 @@ impl Listener {
             }
             Content::Pages(pages) => tokio::spawn(serve_pages(socket, Arc::clone(pages), stopped)),
         };
-        Ok(Served { listener: self, stop, task })
+        Served { listener: self, stop, task }
     }
 }
 

@@ -30,7 +30,13 @@ impl Unfinished {
         // Where a link leads is what is replaced.
         let (path, to) = paths(&fs::canonicalize(to).unwrap_or_else(|_| to.to_owned()));
         let file = File::create_new(&path).map_err(|error| taken(&path, error))?;
-        Ok((Unfinished { path, to }, file))
+        let unfinished = Unfinished { path, to };
+        // Who could not read what is replaced is not to read what replaces it.
+        if let Ok(replaced) = fs::metadata(&unfinished.to) {
+            let done = file.set_permissions(replaced.permissions());
+            done.map_err(|error| at(&unfinished.path, error))?;
+        }
+        Ok((unfinished, file))
     }
 
     /// Where it is made.

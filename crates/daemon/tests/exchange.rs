@@ -86,6 +86,12 @@ fn what_is_exported_imported_and_exported_is_the_same_whoever_has_it() {
     assert!(said.contains("lost: a record in the page") && said.contains("32 whole records"), "{said}");
     assert!(error.contains("lost"), "{error}");
 
+    // What is made is there though nobody reads what is said of it.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let (code, _, error) = run(cartonym(&["repair"]).arg(at("three")).arg(at("unread")).stdout(writer));
+    assert_eq!((code, at("unread").is_dir()), (Some(1), true), "{error}");
+
     // Nothing is made of what is broken, nor in the place of what is there, nor beside who serves it.
     let (code, _, said) = run(cartonym(&["backup", "--url", &url(&one)]).arg(at("copy")));
     assert_eq!((code, said.contains("is there already")), (Some(1), true), "{said}");

@@ -3,7 +3,7 @@
 mod common;
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -197,6 +197,57 @@ fn a_registry_is_carried_over_and_takes_new_settings() {
     let answer = ask(dns, "web.shop.example.", Type::A);
     assert_eq!(answer, Some((Rcode::NOERROR, vec![1, 2, 3])), "{}", reloaded.log());
     wait_until("the old API is gone", || TcpStream::connect(api).is_err());
+}
+
+#[test]
+fn a_registry_that_stays_as_it_is_keeps_what_it_has_whatever_comes_before_it() {
+    let [dns, api, other] = [(); 3].map(|()| free_address());
+    let block = |zone: &str, api: SocketAddr, more: &str| {
+        let port = dns.port();
+        format!(
+            "{zone}:{port} {{\n bind 127.0.0.1\n registry {{\n  backend memory\n  api {api}\n  {more}\n }}\n}}\n"
+        )
+    };
+    let kept = block(".", api, "");
+    let daemon = Reloaded::start(&kept, dns);
+    let client = common::Client { dns, api };
+    let service = client.service();
+    client.register(&service, 1);
+    daemon.write(&format!("{}{kept}", block("other.example", other, "")));
+    daemon.reload();
+    client.register(&service, 2);
+    assert_eq!(
+        ask(dns, "web.shop.example.", Type::A),
+        Some((Rcode::NOERROR, vec![1, 2])),
+        "{}",
+        daemon.log()
+    );
+    // Of two that are alike, the one that listens where the new one does.
+    daemon.write(&block(".", api, "region eu-central-1"));
+    daemon.reload();
+    client.register(&service, 3);
+    assert_eq!(
+        ask(dns, "web.shop.example.", Type::A),
+        Some((Rcode::NOERROR, vec![1, 2, 3])),
+        "{}",
+        daemon.log()
+    );
+}
+
+#[test]
+fn the_end_does_not_wait_for_a_reload() {
+    let dns = free_address();
+    // A server that takes connections and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut daemon = Reloaded::start(&block(dns, 1), dns);
+    let registry = format!("registry {{\n backend etcd http://{}\n }}", silent.local_addr().unwrap());
+    daemon.write(&format!("{}.:0 {{\n bind 127.0.0.1\n {registry}\n}}\n", block(dns, 2)));
+    daemon.process.signal("USR1");
+    wait_until("the reload has begun", || daemon.log().contains("reloading"));
+    assert_eq!(host(dns), Some(1));
+    daemon.process.signal("TERM");
+    assert_eq!(daemon.process.wait(), Some(0), "{}", daemon.log());
+    assert_eq!(daemon.outcomes(), 0, "{}", daemon.log());
 }
 
 fn corefile(data: &Path, dns: SocketAddr, api: SocketAddr, more: &str) -> String {

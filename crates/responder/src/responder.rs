@@ -327,6 +327,10 @@ impl Responder {
             return Err((Rcode::BADVERS, None));
         }
         let opcode = request.message.header().flags.opcode();
+        // It only ever says in an NSEC record that a name is not there (RFC 9824 §3.5).
+        if request.question.qtype == Type::NXNAME {
+            return Err((Rcode::FORMERR, Some(Ede::INVALID_QUERY_TYPE)));
+        }
         match self.route(qname, &request.question, admits) {
             Some(route) if opcode == Opcode::QUERY => Ok(route),
             Some(route) if route.chain.handles(opcode) => Ok(route),

@@ -196,6 +196,15 @@ fn a_version_of_edns_that_does_not_exist_is_badvers_with_the_one_that_does() {
 }
 
 #[test]
+fn who_asks_for_what_only_denies_is_told_so() {
+    let octets = Ask::new("www.example. NXNAME").edns(1232).to_message();
+    assert_eq!(rcode(&octets), Some(Rcode::FORMERR));
+    let response = answer_to(&octets).unwrap();
+    let error = edns(&response).unwrap().options.find(OptionCode::EDE).map(<[u8]>::to_vec);
+    assert_eq!(error, Some(vec![0, 30]));
+}
+
+#[test]
 fn opt_comes_back_only_to_who_sent_it_and_do_with_it() {
     assert_eq!(edns(&answer(&query())), None);
     for (ask, dnssec_ok) in [(query().edns(1232), false), (query().dnssec_ok(), true)] {

@@ -104,7 +104,8 @@ codes!(Type, u16, "TYPE", {
     DNSKEY = 48, "DNSKEY"; DHCID = 49, "DHCID"; NSEC3 = 50, "NSEC3"; NSEC3PARAM = 51, "NSEC3PARAM"; TLSA = 52, "TLSA";
     SMIMEA = 53, "SMIMEA"; HIP = 55, "HIP"; CDS = 59, "CDS"; CDNSKEY = 60, "CDNSKEY"; OPENPGPKEY = 61, "OPENPGPKEY";
     CSYNC = 62, "CSYNC"; ZONEMD = 63, "ZONEMD"; SVCB = 64, "SVCB"; HTTPS = 65, "HTTPS"; SPF = 99, "SPF"; NID = 104, "NID";
-    L32 = 105, "L32"; L64 = 106, "L64"; LP = 107, "LP"; EUI48 = 108, "EUI48"; EUI64 = 109, "EUI64"; TKEY = 249, "TKEY";
+    L32 = 105, "L32"; L64 = 106, "L64"; LP = 107, "LP"; EUI48 = 108, "EUI48"; EUI64 = 109, "EUI64";
+    NXNAME = 128, "NXNAME"; TKEY = 249, "TKEY";
     TSIG = 250, "TSIG"; IXFR = 251, "IXFR"; AXFR = 252, "AXFR"; MAILB = 253, "MAILB"; MAILA = 254, "MAILA"; ANY = 255, "ANY";
     URI = 256, "URI"; CAA = 257, "CAA"; AVC = 258, "AVC"; DOA = 259, "DOA"; AMTRELAY = 260, "AMTRELAY"; TA = 32768, "TA";
     DLV = 32769, "DLV";
@@ -134,6 +135,7 @@ impl Ede {
     pub const NO_REACHABLE_AUTHORITY: Ede = Ede(22);
     pub const NETWORK_ERROR: Ede = Ede(23);
     pub const INVALID_DATA: Ede = Ede(24);
+    pub const INVALID_QUERY_TYPE: Ede = Ede(30);
 }
 
 impl Type {

@@ -48,6 +48,27 @@ async fn both_protocols_tell_the_same_of_a_namespace() {
 }
 
 #[tokio::test]
+async fn who_does_not_name_the_protocol_as_a_page_in_a_browser_cannot_is_refused() {
+    let client = Client::new();
+    let mut request = cbor_request("ListNamespaces", &json!({}));
+    request.headers_mut().remove("smithy-protocol");
+    let response = client.send(request).await;
+    assert_eq!(response.headers()["x-amzn-errortype"], "UnknownOperationException");
+}
+
+#[tokio::test]
+async fn a_page_in_a_browser_may_not_ask_without_a_key() {
+    let client = Client::new();
+    for mut request in
+        [cbor_request("ListNamespaces", &json!({})), json_request("ListNamespaces", &json!({}))]
+    {
+        request.headers_mut().insert("origin", "http://cartonym.example".parse().unwrap());
+        let response = client.send(request).await;
+        assert_eq!(response.headers()["x-amzn-errortype"], "AccessDeniedException");
+    }
+}
+
+#[tokio::test]
 async fn a_service_made_in_cbor_is_found_in_json() {
     let client = Client::new();
     let namespace = client.public_namespace("example.com").await;

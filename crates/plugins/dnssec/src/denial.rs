@@ -22,8 +22,9 @@ pub(crate) enum Denied {
 /// The RDATA of the NSEC record at `name` for a query of type `qtype`; none for a name that has no successor.
 pub(crate) fn nsec(name: &Name, denied: Denied, qtype: Type) -> Option<Vec<u8>> {
     let (types, more): (&[Type], &[Type]) = match denied {
+        // What tells a name that is not there from one that only has nothing; who asks for it is refused before.
+        Denied::Name => (&[Type::NXNAME], &[]),
         // To ask for all types and get none is to be told of none.
-        Denied::Name => (&[NXNAME], &[]),
         _ if qtype == Type::ANY => (&[], &[]),
         Denied::AtApex => (ELSEWHERE, APEX),
         Denied::Type => (ELSEWHERE, &[]),
@@ -72,9 +73,6 @@ fn bitmap(types: impl Iterator<Item = Type>) -> Vec<u8> {
 
 /// The proof itself and its signature, which are there whatever was asked for (RFC 4035 §2.3).
 const ALWAYS: &[Type] = &[Type::RRSIG, Type::NSEC];
-
-/// What tells a name that is not there from one that only has nothing (RFC 9824).
-const NXNAME: Type = Type(128);
 
 /// What a delegation has.
 const CUT: &[Type] = &[Type::NS];

@@ -114,6 +114,9 @@ const CONTROL_SEGMENT: usize = control_space(size_of::<u16>());
 /// Octets of the most that is said of a datagram.
 pub(super) const CONTROL: usize = CONTROL_V6 + CONTROL_SEGMENT;
 
+// The length is written with the octets of a `usize`, of which some C libraries read half: the first.
+const _: () = assert!(offset_of!(libc::cmsghdr, cmsg_len) == 0);
+
 const fn control_space(len: usize) -> usize {
     DATA + len.next_multiple_of(align_of::<libc::cmsghdr>())
 }
