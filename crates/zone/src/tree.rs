@@ -12,6 +12,9 @@
 //!
 //! A version is a copy of the list; a change copies one branch, one block, one shard and one node, whatever the table
 //! holds. To copy is to count references, each in a line of memory that nobody has looked at for long: hence so narrow.
+//!
+//! The first shard hangs in none of them: where there are 100,000 zones, most have no other, and each step on the way to it would be
+//! a line of memory that has to be fetched.
 
 use std::sync::Arc;
 
@@ -22,6 +25,8 @@ use crate::node::Node;
 /// A table of nodes; cheap to clone, and a change to a clone leaves the original as it was.
 #[derive(Clone, Default)]
 pub(crate) struct Tree {
+    first: Shard,
+    /// All but the first, whose place there stays empty.
     branches: Vec<Arc<Branch>>,
     shards: usize,
     len: usize,
@@ -140,8 +145,9 @@ impl Tree {
 
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
         let blocks = self.branches.iter().flat_map(|branch| branch.iter().flatten());
-        blocks
-            .flat_map(|block| block.iter())
+        let others = blocks.flat_map(|block| block.iter());
+        std::iter::once(&self.first)
+            .chain(others)
             .flat_map(|shard| shard.as_deref().unwrap_or_default())
             .map(|slot| &slot.node)
     }
@@ -171,8 +177,9 @@ impl Tree {
         let blocks = branches
             .flat_map(|branch| branch * WIDTH..(branch + 1) * WIDTH)
             .filter(|&at| !are_shared(self.block(at), before.block(at)));
-        let shards = blocks
-            .flat_map(|block| block * WIDTH..(block + 1) * WIDTH)
+        let others = blocks.flat_map(|block| block * WIDTH..(block + 1) * WIDTH).filter(|&at| at > 0);
+        let shards = std::iter::once(0)
+            .chain(others)
             .filter(|&at| !are_shared(self.shard(at), before.shard(at)));
         for at in shards {
             // A node moves when its shard is split: it is looked for by its hash, not at its place.
@@ -191,6 +198,9 @@ impl Tree {
     }
 
     fn shard(&self, at: usize) -> Option<&Arc<[Slot]>> {
+        if at == 0 {
+            return self.first.as_ref();
+        }
         self.block(at / WIDTH)?.get(at % WIDTH)?.as_ref()
     }
 
@@ -205,7 +215,7 @@ impl Tree {
     /// Octets in memory, without the allocator's.
     pub(crate) fn octets(&self) -> usize {
         self.branches.len() * (size_of::<Branch>() + 24)
-            + self.shards.div_ceil(WIDTH) * (size_of::<Block>() + 16)
+            + self.branches.len().min(1) * self.shards.div_ceil(WIDTH) * (size_of::<Block>() + 16)
             + self.shards * 2 * size_of::<usize>()
             + self.nodes().map(|node| size_of::<Slot>() + node.octets()).sum::<usize>()
     }
@@ -235,6 +245,9 @@ impl Tree {
 
     /// The place of a shard, to change it; what is shared on the way is copied.
     fn place(&mut self, at: usize) -> Option<&mut Shard> {
+        if at == 0 {
+            return Some(&mut self.first);
+        }
         let branch = Arc::make_mut(self.branches.get_mut(at / WIDTH / WIDTH)?);
         let block = branch.get_mut(at / WIDTH % WIDTH)?.as_mut()?;
         Arc::make_mut(block).get_mut(at % WIDTH)
@@ -242,12 +255,12 @@ impl Tree {
 
     /// The same for the shard behind the last one: its block and branch come into being.
     fn make_place(&mut self, at: usize) -> Option<&mut Shard> {
-        if at.is_multiple_of(WIDTH * WIDTH) {
-            self.branches.push(Arc::new([const { None }; WIDTH]));
-        }
-        if at.is_multiple_of(WIDTH) {
+        if at > 0 {
+            if at / WIDTH / WIDTH == self.branches.len() {
+                self.branches.push(Arc::new([const { None }; WIDTH]));
+            }
             let branch = Arc::make_mut(self.branches.last_mut()?);
-            *branch.get_mut(at / WIDTH % WIDTH)? = Some(Arc::new([const { None }; WIDTH]));
+            branch.get_mut(at / WIDTH % WIDTH)?.get_or_insert_with(|| Arc::new([const { None }; WIDTH]));
         }
         self.place(at)
     }
