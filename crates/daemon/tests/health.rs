@@ -20,8 +20,16 @@ fn daemon(folder: &std::path::Path) -> (Daemon, TcpListener, std::net::SocketAdd
     let there = TcpListener::bind("127.0.0.1:0").unwrap();
     let service = daemon.checked_service();
     daemon.register_at(&service, 1, there.local_addr().unwrap());
-    daemon.register_at(&service, 2, free_address());
+    // A port that no test is ever given.
+    daemon.register_at(&service, 2, "127.0.0.99:1".parse().unwrap());
     wait_until("the checks have found out", || daemon.healths(&service)["web-2"] == "UNHEALTHY");
+    // One that is fit is registered so, and may have yet to be checked.
+    wait_until("each has been checked", || {
+        let (_, text) = get(api, &format!("/health/{}", service.as_str().unwrap()));
+        let page: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let instances = page["instances"].as_array().unwrap();
+        instances.len() == 2 && instances.iter().all(|instance| instance["last"]["latency_ms"].is_number())
+    });
     (daemon, there, pages)
 }
 

@@ -6,9 +6,10 @@ from .dns import ask
 from .etcd import Etcd
 from .gate import Gate
 from .load import Load
-from .row import Skip, run
+from .row import SLACK, Skip, run
 from .wait import until
 
 __all__ = [
-    "Api", "Daemon", "Etcd", "Gate", "Load", "NotStarted", "Refused", "Skip", "Unreached", "ask", "over", "run", "until",
+    "SLACK", "Api", "Daemon", "Etcd", "Gate", "Load", "NotStarted", "Refused", "Skip", "Unreached", "ask", "over", "run",
+    "until",
 ]

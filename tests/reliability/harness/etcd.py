@@ -65,10 +65,10 @@ class Etcd:
             raise RuntimeError(f"etcdctl {' '.join(args)}: {done.stderr.strip()}")
         return done.stdout
 
-    def keys(self, prefix=""):
-        """How many keys there are below a prefix."""
-        listed = self.ctl("get", prefix, "--prefix" if prefix else "--from-key", "--keys-only")
-        return len(listed.split())
+    def keys(self, but):
+        """How many keys there are that do not begin with `but`: of one reading, as keys with a lease come and go."""
+        listed = self.ctl("get", "", "--from-key", "--keys-only").split()
+        return sum(not key.startswith(but) for key in listed)
 
     def _run(self, args, member=None):
         ports = self.clients if member is None else [self.clients[member]]

@@ -237,9 +237,10 @@ async fn nobody_who_is_too_busy_is_pressed() {
     other.register(WEB, 1).await;
     let here = follow(other.options()).await;
     other.set_busy(true);
+    let [looks, lists] = [LOOKS, LISTS].map(|kind| other.calls(&kind));
     until("it is missed", || here.away_since().is_some()).await;
     // Every 320 ms, at the most, once each has failed four times.
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    until("the fifth of each", || other.calls(&LOOKS) > looks + 4 && other.calls(&LISTS) > lists + 4).await;
     let (before, begin) = (other.calls(&[LOOKS, LISTS].concat()), Instant::now());
     tokio::time::sleep(Duration::from_secs(1)).await;
     let calls = other.calls(&[LOOKS, LISTS].concat()) - before;

@@ -2,7 +2,7 @@
 
 #![allow(dead_code)]
 
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -54,12 +54,32 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it, and waits until it answers.
     pub(crate) fn start(data: &Path) -> Daemon {
+        // Somebody else may take a port before it does.
+        (0..5).find_map(|_| Daemon::start_once(data)).expect("the daemon does not start")
+    }
+
+    /// None where another has its port.
+    fn start_once(data: &Path) -> Option<Daemon> {
         let (dns, api) = (free_address(), free_address());
         let mut command = cartonym(&["serve", "--quiet"]);
         command.arg("--data").arg(data).arg("--dns").arg(dns.to_string()).arg("--api").arg(api.to_string());
-        let process = Process(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        wait_until("the daemon answers", || ask(dns, ".", Type::SOA).is_some());
-        Daemon { process, dns, api }
+        let mut said = tempfile::tempfile().unwrap();
+        command.stdout(Stdio::null()).stderr(said.try_clone().unwrap());
+        let mut process = Process(command.spawn().unwrap());
+        let mut answers = false;
+        wait_until("the daemon answers, or ends", || {
+            answers = ask(dns, ".", Type::SOA).is_some();
+            answers || process.0.try_wait().unwrap().is_some()
+        });
+        if answers {
+            return Some(Daemon { process, dns, api });
+        }
+        let mut text = String::new();
+        said.rewind().unwrap();
+        said.read_to_string(&mut text).unwrap();
+        // Whatever else it ends for is not to be tried again.
+        assert!([dns, api].iter().any(|address| text.contains(&address.to_string())), "it ends: {text}");
+        None
     }
 
     /// Starts it with a Corefile, in a folder, that says where it listens.
@@ -251,10 +271,10 @@ pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 /// The rcode and the last octets of the answer's RDATA, sorted; none without an answer.
 pub(crate) type Answer = Option<(Rcode, Vec<u8>)>;
 
-/// Asks over UDP.
+/// Asks over UDP. Where nobody listens there is no answer at once; a busy machine has time to give one.
 pub(crate) fn ask(server: SocketAddr, name: &str, qtype: Type) -> Answer {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     socket.connect(server).unwrap();
     socket.send(&query(name, qtype)).ok()?;
     let mut buffer = [0; 4096];
@@ -265,7 +285,7 @@ pub(crate) fn ask(server: SocketAddr, name: &str, qtype: Type) -> Answer {
 /// Asks over TCP.
 pub(crate) fn ask_tcp(server: SocketAddr, name: &str, qtype: Type) -> Answer {
     let mut stream = TcpStream::connect(server).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let query = query(name, qtype);
     stream.write_all(&(query.len() as u16).to_be_bytes()).ok()?;
     stream.write_all(&query).ok()?;

@@ -97,7 +97,7 @@ impl Served {
     /// The answer to a signed question about the zone's apex.
     pub(crate) fn dig(&self, args: &[&str]) -> String {
         let output = Command::new("dig")
-            .args(["@127.0.0.1", "-p", &self.address.port().to_string(), "+tries=1", "+time=2"])
+            .args(["@127.0.0.1", "-p", &self.address.port().to_string(), "+tries=1", "+time=10"])
             .args(["-y", &format!("hmac-sha256:key.:{SECRET}"), self.zone])
             .args(args)
             .output()

@@ -17,11 +17,11 @@ use cartonym_wire::{Flags, OptionCode, Rcode};
 
 use upstream::{Over, Upstream, empty, txt};
 
-/// In the order of the list, and not patient.
+/// In the order of the list, and not as patient as others.
 fn options() -> Options {
     Options {
         policy: Policy::Sequential,
-        read_timeout: Duration::from_millis(100),
+        read_timeout: Duration::from_secs(1),
         probe_interval: Duration::from_millis(10),
         ..Options::default()
     }
@@ -117,7 +117,9 @@ async fn a_closed_port_fails_at_once() {
 #[tokio::test]
 async fn silence_everywhere_is_servfail() {
     let (one, two) = (Upstream::silent().await, Upstream::silent().await);
-    let answer = ask(&tester(&[&one, &two], options()), Ask::new("a. TXT").edns(1232)).await;
+    // Four times within the time that a query has.
+    let options = Options { read_timeout: Duration::from_millis(100), ..options() };
+    let answer = ask(&tester(&[&one, &two], options), Ask::new("a. TXT").edns(1232)).await;
     assert_eq!(answer.rcode(), Rcode::SERVFAIL);
     let why = answer.option(OptionCode::EDE).expect("an extended error");
     assert!(why.starts_with(&[0, 22]) && why.ends_with(b"i/o timeout"), "{why:?}");
@@ -395,7 +397,7 @@ impl Listener for Ear {
 async fn listeners_hear_of_each_exchange() {
     let (silent, second) = (Upstream::silent().await, truncating().await);
     let directive = format!(
-        "forward . {} {} {{\npolicy sequential\nprefer_udp\nread_timeout 100ms\n}}",
+        "forward . {} {} {{\npolicy sequential\nprefer_udp\nread_timeout 1s\n}}",
         silent.address, second.address
     );
     let (mut settings, shared, ear) = (Settings::default(), Shared::default(), Arc::new(Ear::default()));

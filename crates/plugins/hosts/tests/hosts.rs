@@ -1,6 +1,6 @@
 //! A hosts file in, responses out.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use cartonym_plugin::{Settings, Shared};
 use cartonym_plugin_hosts::Hosts;
@@ -121,11 +121,20 @@ async fn a_file_that_changes_is_read_again() {
     let background = tokio::spawn(chain.plugins().next().unwrap().clone().background().unwrap());
     let tester = Tester::new(chain);
     let ask = |question: &str| tester.ask(question).to_string();
-    for (text, question, expected) in [
-        ("192.0.2.200 new.example\n", "new.example. A", format!("NOERROR aa{}", a("new.example.", "200"))),
-        ("192.0.2.2 newer.example\n", "newer.example. A", format!("NOERROR aa{}", a("newer.example.", "2"))),
+    for (step, text, question, expected) in [
+        (1, "192.0.2.200 new.example\n", "new.example. A", format!("NOERROR aa{}", a("new.example.", "200"))),
+        (
+            2,
+            "192.0.2.2 newer.example\n",
+            "newer.example. A",
+            format!("NOERROR aa{}", a("newer.example.", "2")),
+        ),
     ] {
-        std::fs::write(folder.path().join("hosts"), text).unwrap();
+        let path = folder.path().join("hosts");
+        std::fs::write(&path, text).unwrap();
+        // A time of change that no other version of it has: they are of one length.
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(step)).unwrap();
         wait_until(|| ask(question) == expected).await;
         assert_eq!(ask("a.example. A"), "SERVFAIL");
     }

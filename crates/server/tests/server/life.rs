@@ -27,8 +27,8 @@ fn an_address_in_use_is_reported_with_who_uses_it() {
 
 #[test]
 fn a_port_taken_for_tcp_alone_is_taken() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let _held = TcpListener::bind(taken).unwrap();
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = held.local_addr().unwrap();
     let error = Server::new().listen(taken, Oracle::new(1).responder()).start().unwrap_err();
     assert!(matches!(error, StartError::InUse { protocol: Protocol::Tcp, .. }), "{error:?}");
 }
@@ -84,10 +84,10 @@ fn a_replaced_responder_answers_from_then_on() {
 #[test]
 fn replacing_under_load_loses_no_query() {
     let (running, address, _) = loopback();
-    let done = Arc::new(AtomicBool::new(false));
+    let (done, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new([0; 2].map(AtomicUsize::new)));
     let clients: Vec<_> = (0..2)
-        .map(|_| {
-            let done = Arc::clone(&done);
+        .map(|client| {
+            let (done, rounds) = (Arc::clone(&done), Arc::clone(&rounds));
             std::thread::spawn(move || {
                 let (socket, mut stream, mut id) = (udp(address), tcp(address), 0u16);
                 while !done.load(Ordering::Relaxed) {
@@ -95,8 +95,8 @@ fn replacing_under_load_loses_no_query() {
                     let label = if id % 3 == 0 { "soon" } else { "www" };
                     assert_eq!(id_of(&ask(&socket, id, label).unwrap()), id);
                     assert_eq!(id_of(&ask_tcp(&mut stream, id, label).unwrap()), id);
+                    rounds[client].fetch_add(1, Ordering::Relaxed);
                 }
-                id
             })
         })
         .collect();
@@ -104,8 +104,13 @@ fn replacing_under_load_loses_no_query() {
         running.replace(0, Oracle::new(number).responder());
         std::thread::sleep(Duration::from_millis(1));
     }
+    // Who has had no turn so far is to meet replacements, too.
+    eventually("each has asked", || {
+        running.replace(0, Oracle::new(0).responder());
+        rounds.iter().all(|rounds| rounds.load(Ordering::Relaxed) > 100)
+    });
     done.store(true, Ordering::Relaxed);
-    assert!(clients.into_iter().all(|client| client.join().unwrap() > 100));
+    clients.into_iter().for_each(|client| client.join().unwrap());
 }
 
 #[test]
@@ -290,7 +295,13 @@ fn a_second_update_keeps_what_the_first_did_not_know() {
     assert_eq!(new.load(Ordering::SeqCst), 1);
 }
 
-/// An address that nobody has.
+/// An address that nobody has, over UDP and TCP.
 fn free_address() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    loop {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = tcp.local_addr().unwrap();
+        if UdpSocket::bind(address).is_ok() {
+            return address;
+        }
+    }
 }

@@ -35,7 +35,7 @@ fn over_udp(socket: &UdpSocket, address: SocketAddr, header: &[u8], label: &str)
 
 fn socket() -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
 }
 
@@ -82,8 +82,11 @@ fn who_may_not_speak_for_others_is_rejected() {
     let mut plain = tcp(address);
     assert!(ask_tcp(&mut plain, 7, "who").is_ok());
     let socket = socket();
-    assert_eq!(over_udp(&socket, address, V2, "who"), None);
-    assert_eq!(over_udp(&socket, address, &[], "who"), Some([127, 0, 0, 1]));
+    // One worker answers in order: an answer to the first would come first.
+    socket.send_to(&[V2, &query(8, "who")].concat(), address).unwrap();
+    socket.send_to(&query(7, "who"), address).unwrap();
+    let answer = hear(&socket).unwrap();
+    assert_eq!((id_of(&answer), said(&answer)), (7, [127, 0, 0, 1]));
 }
 
 /// A server that believes everybody, and its oracle.
@@ -116,14 +119,14 @@ fn what_begins_like_a_header_and_is_none_is_read_whole() {
 
 #[test]
 fn a_header_does_not_begin_the_time_for_the_first_message_anew() {
-    let limits = Limits { first_message: Duration::from_secs(2), ..Limits::default() };
+    let limits = Limits { first_message: Duration::from_secs(5), ..Limits::default() };
     let (_running, address, _) = believing(limits);
     let mut stream = tcp(address);
     let began = Instant::now();
-    std::thread::sleep(Duration::from_millis(1800));
+    std::thread::sleep(Duration::from_millis(4500));
     stream.write_all(V1).unwrap();
     assert!(is_closed(&mut stream));
-    assert!(began.elapsed() < Duration::from_millis(3700), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(9300), "{:?}", began.elapsed());
 }
 
 #[test]
