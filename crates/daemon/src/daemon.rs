@@ -48,7 +48,7 @@ impl Daemon {
         let prepared = surface.prepare(&registries, &configuration.pages)?;
         let zones = zone_lines(&configuration.listeners);
         let dns = server(&configuration.listeners)?.start_on(reserved).map_err(failed)?;
-        surface.serve(prepared)?;
+        surface.serve(prepared);
         Ok(Daemon { dns, zones, registries, surface, shared: configuration.shared, process })
     }
 

@@ -178,9 +178,8 @@ impl Tree {
             .flat_map(|branch| branch * WIDTH..(branch + 1) * WIDTH)
             .filter(|&at| !are_shared(self.block(at), before.block(at)));
         let others = blocks.flat_map(|block| block * WIDTH..(block + 1) * WIDTH).filter(|&at| at > 0);
-        let shards = std::iter::once(0)
-            .chain(others)
-            .filter(|&at| !are_shared(self.shard(at), before.shard(at)));
+        let shards =
+            std::iter::once(0).chain(others).filter(|&at| !are_shared(self.shard(at), before.shard(at)));
         for at in shards {
             // A node moves when its shard is split: it is looked for by its hash, not at its place.
             for slot in before.shard(at).map_or(&[][..], |slots| slots) {
