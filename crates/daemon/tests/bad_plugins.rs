@@ -12,7 +12,7 @@ use std::time::Duration;
 use cartonym::plugin::corefile::Error;
 use cartonym::plugin::{Configure, Place, Plugin, Query, Response, Setup, Step};
 use cartonym_daemon::standard;
-use cartonym_testing::{Answer, Ask};
+use cartonym_testing::{Answer, Ask, free_address};
 
 /// Panics, or blocks, for names that ask for it.
 struct Bad;
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 }
 
 fn a_bad_plugin_costs_its_queries_and_is_named() {
-    let (dns, page) = (free_port(), free_port());
+    let (dns, page) = (free_address().port(), free_address().port());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("Corefile");
     let corefile = format!(
@@ -104,11 +104,6 @@ impl Drop for Daemon {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// One that was free a moment ago.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The status of the answer.

@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn an_address_no_one_holds_has_no_holder() {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let free = cartonym_testing::free_address();
         assert_eq!(Holder::of(free, Protocol::Tcp), None);
     }
 

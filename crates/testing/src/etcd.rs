@@ -2,12 +2,14 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test waits for another program")]
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::free_address;
 
 /// An etcd with one member, on loopback, that ends with whoever started it.
 #[derive(Debug)]
@@ -37,7 +39,8 @@ impl EtcdServer {
     /// It does not start.
     pub fn start() -> EtcdServer {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let mut server = EtcdServer { folder, client: free_port(), peer: free_port(), process: None };
+        let mut server =
+            EtcdServer { folder, client: free_address().port(), peer: free_address().port(), process: None };
         server.go_on();
         server
     }
@@ -79,7 +82,7 @@ impl EtcdServer {
     ///
     /// It does not start.
     pub fn go_on_elsewhere(&mut self) -> u16 {
-        let before = std::mem::replace(&mut self.client, free_port());
+        let before = std::mem::replace(&mut self.client, free_address().port());
         self.go_on();
         before
     }
@@ -139,9 +142,4 @@ impl Drop for EtcdServer {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 #[cfg(feature = "allocations")]
 mod allocations;
 mod answer;
@@ -16,6 +17,7 @@ mod scenario;
 mod tester;
 mod upstream;
 
+pub use address::free_address;
 #[cfg(feature = "allocations")]
 pub use allocations::allocations;
 pub use answer::Answer;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use cartonym_testing::{Answer, Ask};
+use cartonym_testing::{Answer, Ask, free_address};
 
 #[test]
 fn the_daemon_has_both_plugins() {
@@ -18,8 +18,7 @@ fn the_daemon_has_both_plugins() {
 
 #[test]
 fn a_corefile_with_both_is_served() {
-    // A port that was free a moment ago.
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_address().port();
     let corefile = format!(
         ".:{port} {{
             bind 127.0.0.1

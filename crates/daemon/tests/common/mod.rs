@@ -2,8 +2,8 @@
 
 #![allow(dead_code)]
 
-use std::io::{Read, Seek, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use cartonym::cloudmap::Credentials;
 use cartonym::registry::Timestamp;
 use cartonym::wire::{Message, NameBuf, Rcode, Type};
+pub(crate) use cartonym_testing::free_address;
 use hyper::Request;
 use serde_json::{Map, Value, json};
 
@@ -54,32 +55,12 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it, and waits until it answers.
     pub(crate) fn start(data: &Path) -> Daemon {
-        // Somebody else may take a port before it does.
-        (0..5).find_map(|_| Daemon::start_once(data)).expect("the daemon does not start")
-    }
-
-    /// None where another has its port.
-    fn start_once(data: &Path) -> Option<Daemon> {
         let (dns, api) = (free_address(), free_address());
         let mut command = cartonym(&["serve", "--quiet"]);
         command.arg("--data").arg(data).arg("--dns").arg(dns.to_string()).arg("--api").arg(api.to_string());
-        let mut said = tempfile::tempfile().unwrap();
-        command.stdout(Stdio::null()).stderr(said.try_clone().unwrap());
-        let mut process = Process(command.spawn().unwrap());
-        let mut answers = false;
-        wait_until("the daemon answers, or ends", || {
-            answers = ask(dns, ".", Type::SOA).is_some();
-            answers || process.0.try_wait().unwrap().is_some()
-        });
-        if answers {
-            return Some(Daemon { process, dns, api });
-        }
-        let mut text = String::new();
-        said.rewind().unwrap();
-        said.read_to_string(&mut text).unwrap();
-        // Whatever else it ends for is not to be tried again.
-        assert!([dns, api].iter().any(|address| text.contains(&address.to_string())), "it ends: {text}");
-        None
+        let process = Process(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        wait_until("the daemon answers", || ask(dns, ".", Type::SOA).is_some());
+        Daemon { process, dns, api }
     }
 
     /// Starts it with a Corefile, in a folder, that says where it listens.
@@ -238,17 +219,6 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> (u16, String) {
     stream.read_to_string(&mut response).unwrap();
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
     (head[9..12].parse().unwrap(), body.to_owned())
-}
-
-/// A loopback address with a port that nobody has, over UDP and TCP.
-pub(crate) fn free_address() -> SocketAddr {
-    loop {
-        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = tcp.local_addr().unwrap();
-        if UdpSocket::bind(address).is_ok() {
-            return address;
-        }
-    }
 }
 
 /// Whether a program that others write is there; it must be where `CARTONYM_REQUIRE_PEERS` is set, as CI does.

@@ -141,7 +141,7 @@ fn a_name_that_does_not_exist_has_nothing_but_a_proof() {
         [
             "example. 60 SOA ns.example. hostmaster.example. 1 3600 600 86400 60",
             "example. 60 RRSIG SOA 13 1 3600 20260109000000 20251231210000 21992 example.",
-            "x.nothing.example. 60 NSEC \\000.x.nothing.example. RRSIG NSEC TYPE128",
+            "x.nothing.example. 60 NSEC \\000.x.nothing.example. RRSIG NSEC NXNAME",
             "x.nothing.example. 60 RRSIG NSEC 13 3 3600 20260109000000 20251231210000 21992 example.",
         ]
     );
@@ -175,7 +175,7 @@ fn a_type_that_does_not_exist_is_left_out_of_those_that_may() {
         ("www.example. DS", " A ", " NS "),
         ("example. MX", " SOA ", " MX "),
         ("example. MX", " DNSKEY ", " CNAME "),
-        ("www.example. MX", " NSEC ", " TYPE128 "),
+        ("www.example. MX", " NSEC ", " NXNAME "),
     ] {
         let answer = ask_waiting(&tester, question);
         let lines = section(&answer, 1);
@@ -194,13 +194,13 @@ fn who_asks_for_the_proof_gets_it() {
     assert_eq!(
         section(&answer, 0),
         [
-            "nothing.example. 60 NSEC \\000.nothing.example. RRSIG NSEC TYPE128",
+            "nothing.example. 60 NSEC \\000.nothing.example. RRSIG NSEC NXNAME",
             "nothing.example. 60 RRSIG NSEC 13 2 3600 20260109000000 20251231210000 21992 example.",
         ]
     );
     assert_eq!((answer.rcode(), section(&answer, 1)), (Rcode::NOERROR, Vec::new()));
     let nsec = &section(&ask(&tester, "www.example. NSEC"), 0)[0];
-    assert!(nsec.contains(" A ") && nsec.contains(" RRSIG NSEC ") && !nsec.contains("TYPE128"), "{nsec}");
+    assert!(nsec.contains(" A ") && nsec.contains(" RRSIG NSEC ") && !nsec.contains("NXNAME"), "{nsec}");
     // Signatures alone are no set of records that could be signed: they are denied, by a proof that has some.
     let nsec = &section(&ask(&tester, "www.example. RRSIG"), 1)[2];
     assert!(nsec.contains(" RRSIG NSEC "), "{nsec}");
@@ -290,7 +290,7 @@ fn the_ds_records_of_a_delegation_are_the_zones_own() {
     assert_eq!(signers(&answer).len(), 2);
     // No delegation: nothing below may go without signatures.
     let answer = ask_waiting(&tester, "nothing.example. DS");
-    assert_eq!(section(&answer, 1)[2], "nothing.example. 60 NSEC \\000.nothing.example. RRSIG NSEC TYPE128");
+    assert_eq!(section(&answer, 1)[2], "nothing.example. 60 NSEC \\000.nothing.example. RRSIG NSEC NXNAME");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use cartonym_plugin::{BoxFuture, Plugin, Query, Response, Step};
 use cartonym_responder::{Chain, Responder};
 use cartonym_server::{Limits, Protocol, Server, StartError};
+use cartonym_testing::free_address;
 use cartonym_wire::Name;
 
 use crate::harness::*;
@@ -293,15 +294,4 @@ fn a_second_update_keeps_what_the_first_did_not_know() {
     eventually("the first has ended", || old.load(Ordering::SeqCst) == 0);
     std::thread::sleep(DEADLINE);
     assert_eq!(new.load(Ordering::SeqCst), 1);
-}
-
-/// An address that nobody has, over UDP and TCP.
-fn free_address() -> SocketAddr {
-    loop {
-        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = tcp.local_addr().unwrap();
-        if UdpSocket::bind(address).is_ok() {
-            return address;
-        }
-    }
 }
