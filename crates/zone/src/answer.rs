@@ -452,7 +452,7 @@ impl<'z> Answer<'z, '_, '_> {
 
     /// Where the origin stands in the question, whose end it is.
     fn origin_at(&self) -> u16 {
-        (HEADER_LEN + self.question_len - self.zone.origin.name().len()) as u16
+        (HEADER_LEN + self.question_len - self.zone.origin.len()) as u16
     }
 
     #[cold]

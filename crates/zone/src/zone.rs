@@ -1,6 +1,7 @@
 //! A zone: immutable, compiled for answering, and sharing with its predecessor all that has not changed.
 
 use std::fmt;
+use std::sync::Arc;
 
 use cartonym_wire::{Hasher, Name, NameBuf, Qname, Ttl, Type};
 
@@ -11,7 +12,7 @@ use crate::tree::Tree;
 /// A zone's data, compiled.
 #[derive(Clone)]
 pub struct Zone {
-    pub(crate) origin: Qname,
+    pub(crate) origin: Origin,
     pub(crate) origin_hash: u64,
     pub(crate) apex: Node,
     pub(crate) nodes: Tree,
@@ -27,6 +28,15 @@ pub struct Zone {
     pub(crate) name_servers: Option<Ready>,
     /// Whether SRV sets have the addresses of their targets behind them: until the first change, which may be of these.
     pub(crate) has_addresses: bool,
+}
+
+/// The name of a zone, in lower case. What each query needs of it is here, beside the rest of the zone; the octets are elsewhere, once
+/// for all versions.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    name: Arc<NameBuf>,
+    len: u8,
+    depth: u8,
 }
 
 /// Changes to a zone, made on a copy; [`ZoneEdit::finish`] gives the zone that has them all.
@@ -55,10 +65,32 @@ pub enum EditError {
     TooLarge,
 }
 
+impl Origin {
+    fn new(name: &Name) -> Origin {
+        let qname = Qname::new(name);
+        let name = qname.name();
+        Origin { name: Arc::new(name.to_buf()), len: name.len() as u8, depth: qname.depth() as u8 }
+    }
+
+    pub(crate) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Octets of the name, its root included.
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.len)
+    }
+
+    /// Labels of the name, its root aside.
+    pub(crate) fn depth(&self) -> usize {
+        usize::from(self.depth)
+    }
+}
+
 impl Zone {
     /// A zone without records; `hasher` is that of the table it will be in.
     pub fn new(origin: &Name, hasher: Hasher) -> Zone {
-        let origin = Qname::new(origin);
+        let origin = Origin::new(origin);
         let origin_hash = hasher.hash(origin.name());
         let apex = NodeEdit::new(origin.name()).compile();
         let mut nodes = Tree::default();
@@ -190,7 +222,7 @@ impl Zone {
 
     /// The name above, within the zone.
     fn parent(&self, name: &Name) -> Option<NameBuf> {
-        if name.len() <= self.origin.name().len() { None } else { name.parent().map(Name::to_buf) }
+        if name.len() <= self.origin.len() { None } else { name.parent().map(Name::to_buf) }
     }
 
     pub(crate) fn refresh_apex(&mut self) {
