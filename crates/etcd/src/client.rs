@@ -95,9 +95,11 @@ struct Inner {
     current: AtomicUsize,
     credentials: Option<Credentials>,
     /// Guards the pass that the cluster gave for the credentials, for the length of asking for it.
-    token: Mutex<Option<MetadataValue<Ascii>>>,
+    token: Mutex<Option<Pass>>,
     timeout: Duration,
 }
+
+type Pass = MetadataValue<Ascii>;
 
 /// Changes as they are made; it ends with an error.
 #[derive(Debug)]
@@ -278,13 +280,14 @@ impl Client {
         loop {
             let member = self.member();
             let mut request = Request::new(message.clone());
-            self.authorize(&mut request).await?;
+            let pass = self.authorize(&mut request).await?;
             match self.send(member, path, request).await {
                 Ok(answer) => return Ok(answer),
                 Err(status) if is_compacted(&status) => return Err(Error::Compacted),
                 // A pass that has ended; the call was not made.
                 Err(status) if is_unauthenticated(&status) && self.0.credentials.is_some() && !renewed => {
-                    *self.0.token.lock().await = None;
+                    // Unless another call that had it has got a new one already.
+                    self.0.token.lock().await.take_if(|token| Some(&*token) == pass.as_ref());
                     renewed = true;
                 }
                 Err(status) => {
@@ -314,9 +317,9 @@ impl Client {
         Ok(answer?.into_inner())
     }
 
-    /// Adds the pass to a request, where there are credentials.
-    async fn authorize<T>(&self, request: &mut Request<T>) -> Result<(), Error> {
-        let Some(credentials) = &self.0.credentials else { return Ok(()) };
+    /// Adds the pass to a request, where there are credentials; gives it.
+    async fn authorize<T>(&self, request: &mut Request<T>) -> Result<Option<Pass>, Error> {
+        let Some(credentials) = &self.0.credentials else { return Ok(None) };
         let mut token = self.0.token.lock().await;
         if token.is_none() {
             let (name, password) = (credentials.user.clone(), credentials.password.clone());
@@ -330,7 +333,7 @@ impl Client {
         if let Some(token) = token.as_ref() {
             request.metadata_mut().insert("token", token.clone());
         }
-        Ok(())
+        Ok(token.clone())
     }
 
     fn member(&self) -> usize {

@@ -52,8 +52,10 @@ impl Writer {
 
     /// Begins to write, if there is something to write and nothing is being written.
     pub(crate) fn begin(&mut self, table: &Table) {
-        let nothing = self.slots.is_empty() && self.others.is_empty();
-        if nothing || self.writing.is_some() || self.after.is_some_and(|after| Instant::now() < after) {
+        if !self.has_work()
+            || self.writing.is_some()
+            || self.after.is_some_and(|after| Instant::now() < after)
+        {
             return;
         }
         self.after = None;
@@ -101,8 +103,12 @@ impl Writer {
         }
     }
 
-    /// When to begin a write that is put off.
+    /// When to begin a write that is put off; never, where there is nothing left of it.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.after
+        self.after.filter(|_| self.has_work())
+    }
+
+    fn has_work(&self) -> bool {
+        !self.slots.is_empty() || !self.others.is_empty()
     }
 }

@@ -113,14 +113,14 @@ impl Dns {
         let services: Vec<String> = services_of(model, namespaces).into_iter().collect();
         let parts = in_parts(&services, |services| {
             let mut part = ZoneBuilder::new(origin, hasher);
-            let mut writer = Writer::new(&self.options, origin, |owner, set| part.put(owner, set));
+            let mut writer = Writer::joining(&self.options, origin, |owner, set| part.put(owner, set));
             for service in services {
                 writer.service(model, namespaces, service, &all);
             }
             part
         });
         let mut zone = ZoneBuilder::new(origin, hasher);
-        Writer::new(&self.options, origin, |owner, set| zone.put(owner, set))
+        Writer::joining(&self.options, origin, |owner, set| zone.put(owner, set))
             .apex(namespaces, model.revision());
         parts.into_iter().for_each(|part| zone.join(part));
         let Built { zone, too_large, .. } = zone.finish();
@@ -173,13 +173,20 @@ fn changes<'a>(model: &Model, touched: &'a Touched) -> BTreeMap<String, ZoneChan
 struct Writer<'a, P> {
     options: &'a DnsOptions,
     origin: &'a Name,
+    /// Whether sets of one name and type are joined where they go to; what is put there last stays otherwise.
+    joins: bool,
     /// Where each set goes; one without records says that there are none.
     put: P,
 }
 
 impl<P: FnMut(&Name, &RrSet) -> Result<(), EditError>> Writer<'_, P> {
     fn new<'a>(options: &'a DnsOptions, origin: &'a Name, put: P) -> Writer<'a, P> {
-        Writer { options, origin, put }
+        Writer { options, origin, joins: false, put }
+    }
+
+    /// For a zone in the making.
+    fn joining<'a>(options: &'a DnsOptions, origin: &'a Name, put: P) -> Writer<'a, P> {
+        Writer { joins: true, ..Writer::new(options, origin, put) }
     }
 
     /// The zone's SOA and NS: the serial rises with every revision that changes the zone.
@@ -236,6 +243,8 @@ impl<P: FnMut(&Name, &RrSet) -> Result<(), EditError>> Writer<'_, P> {
                     push(set, &owner, *kind, entry, there, &mut rdata);
                 }
             }
+            // Instances may share an address, and have ports of their own.
+            set.dedup();
             self.put(&owner, set);
         }
         // DNS does not know case: instances that differ by nothing else share a name.
@@ -246,7 +255,8 @@ impl<P: FnMut(&Name, &RrSet) -> Result<(), EditError>> Writer<'_, P> {
             let is_service =
                 may_be_service && !entries_of(model, namespaces, &relative(id, service)).is_empty();
             if let Some(owner) = below_instance(id, &owner).filter(|_| !is_service) {
-                self.instance(&owner, same.iter().filter_map(|(_, there)| *there));
+                let others = if self.joins { Vec::new() } else { namesakes(model, namespaces, id, service) };
+                self.instance(&owner, same.iter().filter_map(|(_, there)| *there).chain(others));
             }
         }
         if entries.is_empty() {
@@ -265,9 +275,17 @@ impl<P: FnMut(&Name, &RrSet) -> Result<(), EditError>> Writer<'_, P> {
         let ttl = addressed.clone().map(|(ttl, _)| ttl).min().unwrap_or_default();
         let mut v4 = RrSet::new(Type::A, ttl, Policy::All);
         let mut v6 = RrSet::new(Type::AAAA, ttl, Policy::All);
-        for (_, there) in addressed {
-            there.ipv4().iter().for_each(|address| v4.push(&address.octets()));
-            there.ipv6().iter().for_each(|address| v6.push(&address.octets()));
+        for (number, (_, there)) in addressed.clone().enumerate() {
+            // They are one, nearly always.
+            let mut before = addressed.clone().take(number).map(|(_, other)| other);
+            if let Some(address) =
+                there.ipv4().filter(|_| before.clone().all(|other| other.ipv4() != there.ipv4()))
+            {
+                v4.push(&address.octets());
+            }
+            if let Some(address) = there.ipv6().filter(|_| before.all(|other| other.ipv6() != there.ipv6())) {
+                v6.push(&address.octets());
+            }
         }
         self.put(owner, &v4);
         self.put(owner, &v6);
@@ -281,14 +299,9 @@ impl<P: FnMut(&Name, &RrSet) -> Result<(), EditError>> Writer<'_, P> {
         name: &str,
         owner: &Name,
     ) {
-        for (at, _) in name.match_indices('.') {
-            let (id, service) = (&name[..at], &name[at + 1..]);
-            let entries = entries_of(model, namespaces, service);
-            let same =
-                instances_of(&entries).filter(|(_, there)| there.id().as_str().eq_ignore_ascii_case(id));
-            if same.clone().next().is_some() {
-                self.instance(owner, same);
-            }
+        let instances = instances_named(model, namespaces, name);
+        if !instances.is_empty() {
+            self.instance(owner, instances.into_iter());
         }
     }
 
@@ -393,6 +406,39 @@ fn entries_of<'m>(model: &'m Model, namespaces: &[&NamespaceEntry], service: &st
 fn services_of(model: &Model, namespaces: &[&NamespaceEntry]) -> BTreeSet<String> {
     let services = namespaces.iter().flat_map(|entry| model.services_in(entry.namespace.id));
     services.map(|entry| fold(&entry.service.name)).collect()
+}
+
+/// The instances that have this name below the origin. Ids and names of services may have dots, so those of several services may.
+fn instances_named<'m>(
+    model: &'m Model,
+    namespaces: &[&NamespaceEntry],
+    name: &str,
+) -> Vec<(&'m ServiceEntry, &'m Instance)> {
+    let splits = name.match_indices('.').map(|(at, _)| (&name[..at], &name[at + 1..]));
+    splits.flat_map(|(id, service)| instances_with_id(model, namespaces, id, service)).collect()
+}
+
+/// The instances of other services that have the name of this service's instance `id`.
+fn namesakes<'m>(
+    model: &'m Model,
+    namespaces: &[&NamespaceEntry],
+    id: &str,
+    service: &str,
+) -> Vec<(&'m ServiceEntry, &'m Instance)> {
+    let name = relative(id, service);
+    let splits = name.match_indices('.').map(|(at, _)| (&name[..at], &name[at + 1..]));
+    let others = splits.filter(|(other, _)| other.len() != id.len());
+    others.flat_map(|(id, service)| instances_with_id(model, namespaces, id, service)).collect()
+}
+
+fn instances_with_id<'m>(
+    model: &'m Model,
+    namespaces: &[&NamespaceEntry],
+    id: &str,
+    service: &str,
+) -> Vec<(&'m ServiceEntry, &'m Instance)> {
+    let entries = entries_of(model, namespaces, service);
+    instances_of(&entries).filter(|(_, there)| there.id().as_str().eq_ignore_ascii_case(id)).collect()
 }
 
 fn instances_of<'m>(

@@ -33,13 +33,18 @@ pub(crate) fn write(LastSeen { path, source, .. }: &LastSeen, everything: Everyt
     let mut unfinished = path.clone().into_os_string();
     unfinished.push(format!(".unfinished-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
     let unfinished = PathBuf::from(unfinished);
-    let mut file = BufWriter::new(File::create(&unfinished)?);
+    let file = File::create(&unfinished)?;
+    let written = write_all(file, everything, source).and_then(|()| fs::rename(&unfinished, path));
+    // A disk that is full is not to be filled further, try by try.
+    written.inspect_err(|_| _ = fs::remove_file(&unfinished))
+}
+
+fn write_all(file: File, everything: Everything, source: &str) -> io::Result<()> {
+    let mut file = BufWriter::new(file);
     for line in everything.with_revisions(source) {
         file.write_all(line.as_bytes())?;
     }
-    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
 /// Reads a file that was written whole; `None` where there is none, or where it is of another `source` than this one.

@@ -15,6 +15,7 @@
 //! up to it, 4 octets each. An item is a record, and behind it the addresses of its target without owners, which go to
 //! the additional section. Behind the last set may be room to spare.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -153,6 +154,35 @@ impl RrSet {
     pub fn push_alias(&mut self, target: &Name, weight: u16) {
         push_record(&mut self.items, QUESTION_POINTER, ALIAS, self.ttl, target.as_wire());
         self.end_item(weight);
+    }
+
+    /// Leaves of records that are the same the first (RFC 2181 §5), but under [`Policy::One`], where each is a share, and under
+    /// [`Policy::All`].
+    pub fn dedup(&mut self) {
+        if !matches!(self.policy, Policy::Sample(_)) || self.count < 2 {
+            return;
+        }
+        let mut start = 0;
+        let items: Vec<&[u8]> = self
+            .index
+            .iter()
+            .map(|[end, _]| {
+                let item = self.items.get(start..*end as usize).unwrap_or_default();
+                start = *end as usize;
+                item
+            })
+            .collect();
+        let mut seen = HashSet::with_capacity(items.len());
+        let is_first: Vec<bool> = items.iter().map(|item| seen.insert(*item)).collect();
+        if seen.len() == items.len() {
+            return;
+        }
+        let mut left = RrSet::new(self.rtype, self.ttl, self.policy);
+        for (item, _) in items.iter().zip(is_first).filter(|(_, is_first)| *is_first) {
+            left.items.extend_from_slice(item);
+            left.end_item(1);
+        }
+        *self = left;
     }
 
     /// The type of its records.

@@ -116,6 +116,11 @@ impl Item {
         (Name::from_wire(&self.name).ok().map(Name::to_buf), self.qtype)
     }
 
+    /// Seconds since it was stored; without end where the clock was put back meanwhile.
+    pub(crate) fn age(&self, now: u64) -> u64 {
+        now.checked_sub(self.stored).unwrap_or(u64::MAX)
+    }
+
     /// Counts a hit, and says how many there were without a longer gap than this between two.
     pub(crate) fn hit(&self, now: u64, gap: u64) -> u32 {
         let last = self.used.swap(now, Ordering::Relaxed);

@@ -87,14 +87,15 @@ impl Cache {
         }
     }
 
-    /// The second it is, as far as queries have told.
+    /// The second it is, as far as queries have told: one that has waited is from before others. A clock that was put back is followed.
     fn now(&self, query: &Query<'_>) -> u64 {
         let (now, latest) = (query.now().as_secs(), self.clock.load(Ordering::Relaxed));
-        if now > latest {
-            // A race between two seconds costs at most one of them.
-            self.clock.store(now, Ordering::Relaxed);
+        if (now..now + LONGEST_WAIT).contains(&latest) {
+            return latest;
         }
-        now.max(latest)
+        // A race between two seconds costs at most one of them.
+        self.clock.store(now, Ordering::Relaxed);
+        now
     }
 
     fn takes(&self, query: &Query<'_>) -> bool {
@@ -115,7 +116,7 @@ impl Cache {
         if is_refresh {
             return Step::Next;
         }
-        let age = now.saturating_sub(item.stored);
+        let age = item.age(now);
         if age < item.lifetime {
             self.prefetch(item, now, age, query);
             let elapsed = if self.options.keep_ttl { 0 } else { age };
@@ -167,8 +168,7 @@ impl Cache {
             return None;
         }
         let item = [&self.answers, &self.denials].into_iter().find_map(|store| store.get(key))?;
-        let is_good =
-            item.kind != Kind::Failure && now.saturating_sub(item.stored) < item.lifetime + period.as_secs();
+        let is_good = item.kind != Kind::Failure && item.age(now) < item.lifetime + period.as_secs();
         is_good.then_some(item)
     }
 
@@ -200,7 +200,7 @@ impl Cache {
 
     fn is_usable(&self, item: &Item, now: u64) -> bool {
         let stale = self.options.stale.map_or(0, |stale| stale.period.as_secs());
-        now.saturating_sub(item.stored) < item.lifetime + stale
+        item.age(now) < item.lifetime + stale
     }
 
     fn count_hit(&self, kind: Kind, query: &Query<'_>) {
@@ -274,6 +274,9 @@ impl Configure for Cache {
         Ok(())
     }
 }
+
+/// Seconds by which a query that has waited may be older than those after it.
+const LONGEST_WAIT: u64 = 60;
 
 /// The time that `secs` seconds are.
 const fn secs(secs: u64) -> Duration {

@@ -54,6 +54,20 @@ const RECORDS: &str = "
     additional ns.example. 600 A 192.0.2.53";
 
 #[test]
+fn a_clock_that_is_put_back_is_followed() {
+    let setup = Setup::new("cache", Canned::new(RECORDS));
+    setup.ask(86_400, "www.example. A");
+    for (second, asked) in [(0, 2), (59, 2), (60, 3)] {
+        setup.ask(second, "www.example. A");
+        assert_eq!(setup.asked(), asked, "{second}");
+    }
+    // One that has waited, and is from before another, puts no clock back.
+    setup.ask(100, "www.example. A");
+    setup.ask(90, "www.example. A");
+    assert_eq!(setup.asked(), 3);
+}
+
+#[test]
 fn a_response_is_kept_and_its_ttls_count_down() {
     let setup = Setup::new("cache", Canned::new(RECORDS).flags(Flags::RA));
     let first = setup.ask(0, "www.example. A");

@@ -56,7 +56,9 @@ impl Follower<'_> {
         // A store that was put back in time, or is another one, has nothing to do with what is known.
         let goes_on = progress.revision > 0 && progress.revision <= revision && progress.cluster == cluster;
         if !goes_on {
-            self.load(revision).await?;
+            while !self.load(revision).await? {
+                tokio::time::sleep(LAST_WAIT).await;
+            }
             *progress = Progress { revision, cluster };
         }
         let (key, range_end) = self.range();
@@ -75,8 +77,8 @@ impl Follower<'_> {
         }
     }
 
-    /// Reads everything as of one revision, and serves it.
-    async fn load(&self, revision: i64) -> Result<(), Error> {
+    /// Reads everything as of one revision, and serves it; false where a defect is in the way.
+    async fn load(&self, revision: i64) -> Result<bool, Error> {
         let mut state = State::new(&self.view.source.prefix);
         let (key, range_end) = self.range();
         let mut pages = self.client.pages(Range { key, range_end, limit: PAGE, revision, count_only: false });
@@ -87,10 +89,13 @@ impl Follower<'_> {
         // A million keys take seconds, which others on this thread have better use for.
         let made = tokio::task::spawn_blocking(move || view.replace(state, now())).await;
         if made.is_err() {
-            tracing::error!("the zones of etcd's keys could not be made");
+            tracing::error!(
+                "the zones of etcd's keys could not be made; what was there stays, and is read again"
+            );
+            return Ok(false);
         }
         self.view.counts.revision.store(revision, Relaxed);
-        Ok(())
+        Ok(true)
     }
 
     /// Takes changes in, and with them what else has come already.

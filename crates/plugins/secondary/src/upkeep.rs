@@ -136,7 +136,8 @@ impl Upkeep {
         tokio::pin!(called);
         if let Some(held) = held.as_mut().filter(|held| held.is_published) {
             let end = held.confirmed + held.timers.expire;
-            if timeout_at(due.min(end), called.as_mut()).await.is_ok() {
+            // Whoever calls does not put the end off.
+            if Instant::now() < end && timeout_at(due.min(end), called.as_mut()).await.is_ok() {
                 return;
             }
             if Instant::now() >= end {

@@ -1,6 +1,6 @@
 //! What has changed in zones since the server started.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use cartonym_wire::{Name, NameBuf};
@@ -160,9 +160,11 @@ impl Journal {
 /// The records that are gone after all the steps, and those that are new: what comes and goes between is not told.
 fn condense<'d>(steps: impl Iterator<Item = &'d Difference> + Clone) -> (Records, Records) {
     let mut balance: HashMap<Rr<'d>, i32> = HashMap::new();
+    // A step that names a record twice has it once: so does whoever takes the step.
+    let distinct = |records: &'d Records| records.iter().collect::<HashSet<_>>();
     for step in steps.clone() {
-        step.removed.iter().for_each(|rr| *balance.entry(rr).or_default() -= 1);
-        step.added.iter().for_each(|rr| *balance.entry(rr).or_default() += 1);
+        distinct(&step.removed).into_iter().for_each(|rr| *balance.entry(rr).or_default() -= 1);
+        distinct(&step.added).into_iter().for_each(|rr| *balance.entry(rr).or_default() += 1);
     }
     let (mut removed, mut added) = (Records::default(), Records::default());
     for rr in steps.flat_map(|step| step.removed.iter().chain(step.added.iter())) {
@@ -193,7 +195,7 @@ pub(crate) fn is_newer(serial: u32, than: u32) -> bool {
 mod tests {
     use super::*;
     use cartonym_wire::{Ttl, Type};
-    use cartonym_zone::{RecordTable, Snapshot, ZoneEdit};
+    use cartonym_zone::{Policy, RecordTable, RrSet, Snapshot, ZoneEdit};
 
     struct World {
         tables: Tables,
@@ -269,6 +271,25 @@ mod tests {
         assert_eq!(world.since(1), "1-[]+[\"a.example.2\"]=5");
         assert_eq!(world.since(2), "2-[\"a.example.1\"]+[\"a.example.2\"]=5");
         assert_eq!(world.since(3), "3-[\"a.example.1\"]+[]=5");
+    }
+
+    #[test]
+    fn a_record_that_a_set_has_twice_is_one() {
+        let world = World::new(1);
+        let owner: NameBuf = "a.example.".parse().unwrap();
+        let put = |edit: &mut ZoneEdit, times: usize| {
+            let mut set = RrSet::new(Type::A, Ttl::from_secs(60), Policy::All);
+            (0..times).for_each(|_| set.push(&[192, 0, 2, 1]));
+            edit.put(&owner, &set).unwrap();
+        };
+        for (serial, times) in [(2, 2), (3, 1), (4, 0)] {
+            world.change(serial, |edit| put(edit, times));
+        }
+        assert_eq!(world.since(1), "1-[]+[]=4");
+        for (serial, times) in [(5, 1), (6, 2), (7, 0)] {
+            world.change(serial, |edit| put(edit, times));
+        }
+        assert_eq!(world.since(4), "4-[]+[]=7");
     }
 
     #[test]
