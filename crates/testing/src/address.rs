@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 pub fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let count = PORTS.end - PORTS.start;
-    // Tests run in several processes, too.
-    let first = (std::process::id() % u32::from(count)) as u16;
+    // Tests run in several processes, too, whose numbers follow each other.
+    let first = (std::process::id().wrapping_mul(101) % u32::from(count)) as u16;
     let address = |number: u16| {
         let port = PORTS.start + (first + number % count) % count;
         SocketAddr::from((Ipv4Addr::LOCALHOST, port))
