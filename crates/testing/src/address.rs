@@ -1,10 +1,13 @@
 //! Addresses for programs that have to be told theirs.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// An address of 127.0.0.1 where nobody listens, over UDP or TCP: for a program that is started with it.
+use socket2::{Domain, Socket, Type};
+
+/// An address of 127.0.0.1 where nobody listens: for a program that is started with it.
 ///
 /// No two calls of a process give the same, before thousands of others. The port is none that the system gives away, to a client
 /// or to who asks for any: a port that was free a moment ago would be somebody else's now and then.
@@ -21,10 +24,17 @@ pub fn free_address() -> SocketAddr {
         let port = PORTS.start + (first + number % count) % count;
         SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     };
-    let is_free =
-        |address: &SocketAddr| TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok();
     let mut tried = (0..count).map(|_| address(NEXT.fetch_add(1, Ordering::Relaxed)));
-    tried.find(is_free).expect("loopback has a free port")
+    tried.find(|address| bind(*address).is_ok()).expect("loopback has a free port")
+}
+
+/// Takes the address for a moment, and does not listen there: a program that another thread starts meanwhile has what is open until it runs, and
+/// who connected to that would be reset.
+fn bind(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    // Nor does it so keep out who comes after.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
 }
 
 /// Below those that Linux gives away (ip(7): 32,768 to 60,999), and those that programs have by default are few.
@@ -32,6 +42,8 @@ const PORTS: Range<u16> = 10_000..24_000;
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
