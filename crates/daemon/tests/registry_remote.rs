@@ -1,12 +1,16 @@
-//! A registry that another daemon keeps: from a call there to an answer here, through an outage.
+//! A registry that another side keeps, a daemon or what others have written: from a call there to an answer here, through
+//! an outage.
+//!
+//! A program that is not installed is passed over, unless `CARTONYM_REQUIRE_PEERS` is set, as CI does.
 
 mod common;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use cartonym::wire::{Rcode, Type};
-use common::{Daemon, ask, free_address, get, wait_until};
+use common::{Client, Daemon, Process, ask, free_address, get, is_installed, wait_until};
 use serde_json::json;
 
 const NAME: &str = "web.shop.example.";
@@ -78,6 +82,31 @@ fn told_and_not_waited_for(sides: Sides) {
     other.client().deregister(&service, 1);
     wait_until("one less is answered", || answers(NAME, &[2, 3, 4, 5, 6]));
     wait_until("nothing is missed", || get(api, "/readyz").1 == "OK\n");
+}
+
+/// moto is Cloud Map as others have written it: no page `/changes`, ids of other lengths, revisions that fall.
+#[test]
+fn what_moto_keeps_is_answered() {
+    if !is_installed("moto_server") {
+        return;
+    }
+    let sides = Sides { key: Some("AKID hush"), ..Sides::new("100ms") };
+    let (here, there) = (sides.here.0, sides.there.1);
+    let mut moto = Command::new("moto_server");
+    moto.args(["--port", &there.port().to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+    let _moto = Process(moto.spawn().unwrap());
+    wait_until("moto listens", || TcpStream::connect(there).is_ok());
+
+    let other = Client { dns: here, api: there };
+    let service = other.service();
+    other.register(&service, 1);
+    let _daemon = sides.start_here();
+    let answers = |hosts: &[u8]| ask(here, NAME, Type::A) == Some((Rcode::NOERROR, hosts.to_vec()));
+    assert!(answers(&[1]));
+    other.register(&service, 2);
+    wait_until("the second is answered", || answers(&[1, 2]));
+    other.deregister(&service, 1);
+    wait_until("one less is answered", || answers(&[2]));
 }
 
 /// A daemon that keeps a registry and one that follows it, each with a folder, and addresses for DNS and the API.

@@ -15,17 +15,17 @@ pub struct InvalidId {
     expected: &'static str,
 }
 
-/// A namespace's identifier: `ns-` and 16 of `[a-z0-9]`.
+/// A namespace's identifier: `ns-` and 16 of `[a-z0-9]`. One that another Cloud Map gave has 1 to 29 of them.
 ///
 /// Derived from what makes the namespace unique, so that one made again has the id it had.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NamespaceId([u8; 19]);
+pub struct NamespaceId([u8; 32]);
 
-/// A service's identifier: `srv-` and 16 of `[a-z0-9]`.
+/// A service's identifier: `srv-` and 16 of `[a-z0-9]`. One that another Cloud Map gave has 1 to 28 of them.
 ///
 /// Derived from the namespace's id and the name, so that one made again has the id it had.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceId([u8; 20]);
+pub struct ServiceId([u8; 32]);
 
 /// An operation's identifier: 32 of `[a-z0-9]`, a hyphen, 8 more.
 ///
@@ -42,7 +42,7 @@ impl NamespaceId {
 
     /// The id of the namespace that `parts` make unique.
     pub(crate) fn derive(parts: &[&str]) -> Self {
-        Self(prefixed(b"ns-", derive(parts)))
+        Self(in_place(&[b"ns-", &derive(parts)]).expect("shorter than the longest"))
     }
 
     fn is_valid(text: &str) -> bool {
@@ -55,7 +55,7 @@ impl ServiceId {
 
     /// The id of the service that `parts` make unique.
     pub(crate) fn derive(parts: &[&str]) -> Self {
-        Self(prefixed(b"srv-", derive(parts)))
+        Self(in_place(&[b"srv-", &derive(parts)]).expect("shorter than the longest"))
     }
 
     fn is_valid(text: &str) -> bool {
@@ -89,7 +89,7 @@ impl OperationId {
 
     fn is_valid(text: &str) -> bool {
         text.split_once('-').is_some_and(|(head, tail)| {
-            head.len() == 32 && is_lower_alphanumeric(head) && is_lower_alphanumeric(tail)
+            (head.len(), tail.len()) == (32, 8) && is_lower_alphanumeric(head) && is_lower_alphanumeric(tail)
         })
     }
 }
@@ -128,12 +128,14 @@ impl std::borrow::Borrow<str> for InstanceId {
     }
 }
 
-macro_rules! fixed_text {
+/// What is kept in place, with zeros after it: those sort first, and are in no id.
+macro_rules! text_in_place {
     ($($id:ident)*) => {$(
         impl $id {
             /// The id as text.
             pub fn as_str(&self) -> &str {
-                std::str::from_utf8(&self.0).expect("an id is ASCII by construction")
+                let len = self.0.iter().position(|octet| *octet == 0).unwrap_or(self.0.len());
+                std::str::from_utf8(&self.0[..len]).expect("an id is ASCII by construction")
             }
         }
 
@@ -141,10 +143,11 @@ macro_rules! fixed_text {
             type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                match text.as_bytes().try_into() {
-                    Ok(octets) if Self::is_valid(text) => Ok(Self(octets)),
-                    _ => Err(InvalidId { expected: Self::EXPECTED }),
+                let invalid = InvalidId { expected: Self::EXPECTED };
+                if !Self::is_valid(text) {
+                    return Err(invalid);
                 }
+                in_place(&[text.as_bytes()]).map(Self).ok_or(invalid)
             }
         }
     )*};
@@ -185,7 +188,7 @@ macro_rules! text {
     )*};
 }
 
-fixed_text!(NamespaceId ServiceId OperationId);
+text_in_place!(NamespaceId ServiceId OperationId);
 text!(NamespaceId ServiceId OperationId InstanceId);
 
 /// Sixteen of `[a-z2-7]` that stand for `parts`; 80 bits of SHA-256, so nobody finds two names of one id.
@@ -199,11 +202,14 @@ fn derive(parts: &[&str]) -> [u8; 16] {
     std::array::from_fn(|i| b"abcdefghijklmnopqrstuvwxyz234567"[usize::from(digest[i] & 31)])
 }
 
-fn prefixed<const N: usize>(prefix: &[u8], rest: [u8; 16]) -> [u8; N] {
-    let mut text = [0; N];
-    text[..prefix.len()].copy_from_slice(prefix);
-    text[prefix.len()..].copy_from_slice(&rest);
-    text
+/// The parts one after the other, and zeros; `None` if they are too long.
+fn in_place<const N: usize>(parts: &[&[u8]]) -> Option<[u8; N]> {
+    let (mut text, mut len) = ([0; N], 0);
+    for part in parts {
+        text.get_mut(len..len + part.len())?.copy_from_slice(part);
+        len += part.len();
+    }
+    Some(text)
 }
 
 fn base36(value: u64) -> u8 {
@@ -211,7 +217,7 @@ fn base36(value: u64) -> u8 {
 }
 
 fn is_lower_alphanumeric(text: &str) -> bool {
-    text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    !text.is_empty() && text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -241,14 +247,24 @@ mod tests {
     }
 
     #[test]
+    fn ids_that_others_gave_are_longer_or_shorter_and_in_the_order_of_their_texts() {
+        let texts = ["srv-7", "srv-70", "srv-aaaaaaaaaaaaaaaa", "srv-aaaaaaaaaaaaaaaaaaaaaaaaaaaa"];
+        let ids = texts.map(|text| text.parse::<ServiceId>().unwrap());
+        assert_eq!(ids.map(|id| id.to_string()), texts);
+        assert!(ids.is_sorted());
+    }
+
+    #[test]
     fn foreign_text_is_no_id() {
+        let too_long = format!("ns-{}", "a".repeat(30));
         for text in [
             "",
             "ns-",
-            "ns-aaaaaaaaaaaaaaaaa",
             "ns-aaaaaaaaaaaaaaaA",
             "srv-aaaaaaaaaaaaaaa",
             "ns-aaaaaaaaaaaaaaé",
+            "ns-a\0",
+            &too_long,
         ] {
             assert!(text.parse::<NamespaceId>().is_err(), "{text}");
         }
